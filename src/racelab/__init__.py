@@ -1,1 +1,65 @@
-"""racelab: race native extension code, count how often it fails, and say how sure the count is."""
+"""racelab: race native extension code, count how often it fails, and say how sure the count is.
+
+Everything is imported when it is first used: `import racelab` must not cost what it does not need.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from racelab.build import BuildError, Built, compile, load
+    from racelab.environment import environment
+    from racelab.runner import Ending, run_child
+    from racelab.show import show_diff, show_source
+
+__version__ = "0.1.0"
+
+#: Public name -> the module that has it.
+_HOME = {
+    "BuildError": "build",
+    "Built": "build",
+    "compile": "build",
+    "load": "build",
+    "environment": "environment",
+    "Ending": "runner",
+    "run_child": "runner",
+    "show_diff": "show",
+    "show_source": "show",
+}
+
+__all__ = [
+    "BuildError",
+    "Built",
+    "Ending",
+    "__version__",
+    "compile",
+    "environment",
+    "load",
+    "load_ipython_extension",
+    "run_child",
+    "show_diff",
+    "show_source",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'racelab' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"racelab.{home}"), name)
+    # Some names are those of the modules that hold them: from now on ours means the function.
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """What `%load_ext racelab` calls: registers %%c, %%cpp and, with Cython there, %%cython."""
+    from racelab.notebook import register
+
+    register(shell)

@@ -219,7 +219,15 @@ def compile(
     begin = time.perf_counter()
     interpreter = _interpreter(python)
     job = _job(
-        source, name, language, flags, interpreter, sanitizer, freethreading_compatible, origin, first_line
+        source,
+        name,
+        language,
+        flags,
+        interpreter,
+        sanitizer,
+        freethreading_compatible,
+        origin,
+        first_line,
     )
     folder = cache_folder() / _key(job)
     built = _find(job, folder)
@@ -429,7 +437,9 @@ def _name_in(text: str, language: str, path: Path | None = None) -> str:
         return found.group(1)
     if path is not None:
         return path.stem
-    raise ValueError("the source has no PyInit_<name> function, so it is not a module; or give name=.")
+    raise ValueError(
+        "the source has no PyInit_<name> function, so it is not a module; or give name=."
+    )
 
 
 def _existing(path: Path) -> Path:
@@ -460,7 +470,9 @@ def _interpreter(python: str | Path | None) -> _Interpreter:
         return _this_interpreter()
     found = shutil.which(str(python))
     if found is None:
-        raise FileNotFoundError(f"{python}: there is no such interpreter, or it cannot be executed.")
+        raise FileNotFoundError(
+            f"{python}: there is no such interpreter, or it cannot be executed."
+        )
     state = Path(found).stat()
     return _other_interpreter(found, state.st_mtime_ns)
 
@@ -493,7 +505,9 @@ def _other_interpreter(executable: str, mtime_ns: int) -> _Interpreter:
     except subprocess.CalledProcessError as error:
         raise BuildError(f"{executable} does not run as Python: {error.stderr.strip()}") from error
     except (OSError, subprocess.TimeoutExpired, json.JSONDecodeError) as error:
-        raise BuildError(f"{executable} does not answer as a Python interpreter: {error}") from error
+        raise BuildError(
+            f"{executable} does not answer as a Python interpreter: {error}"
+        ) from error
     return _Interpreter(executable=executable, **{**answer, "includes": tuple(answer["includes"])})
 
 
@@ -697,15 +711,15 @@ def _source_digest(job: _Job, headers: dict[str, str]) -> str:
 # ---------------------------------------------------------------------------------------------------
 
 
-def _compile_command(
-    job: _Job, sources: Iterable[Path], module: Path, depfile: Path
-) -> list[str]:
+def _compile_command(job: _Job, sources: Iterable[Path], module: Path, depfile: Path) -> list[str]:
     command = [*job.compiler, *DEFAULT_FLAGS]
     if job.language == "cython":
         command.append("-w")  # the C code is Cython's; its warnings tell the reader nothing
     command.append(STANDARD["c++" if job.cplus else "c"])
     command += ["-fPIC", "-fdiagnostics-color=never", "-MMD", "-MF", str(depfile)]
-    command += ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]
+    command += (
+        ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]
+    )
     if job.sanitizer:
         command += [f"-fsanitize={job.sanitizer}", "-fno-omit-frame-pointer"]
     if job.quote_folder:
@@ -764,10 +778,13 @@ def _run_compiler(job: _Job, command: list[str], work: Path) -> str:
         )
     except subprocess.TimeoutExpired as error:
         raise BuildError(
-            f"{job.name}: {command[0]} did not finish within {COMPILER_LIMIT_S:.0f} s.", command=command
+            f"{job.name}: {command[0]} did not finish within {COMPILER_LIMIT_S:.0f} s.",
+            command=command,
         ) from error
     except OSError as error:
-        raise BuildError(f"{command[0]} cannot be started: {error.strerror}.", command=command) from error
+        raise BuildError(
+            f"{command[0]} cannot be started: {error.strerror}.", command=command
+        ) from error
     log = _readable(job, done.stdout + done.stderr, work)
     if done.returncode != 0:
         raise _build_error(job, log, command, done.returncode)
