@@ -1,0 +1,60 @@
+# `make` shows what there is. Everything is idempotent; long steps say what they do and how long it usually takes.
+PYTHON ?= python3
+PY ?= 3.13t
+export PY
+# A GIL switched by hand would hide the modules that switch it on: chapter 01.
+unexport PYTHON_GIL
+.DEFAULT_GOAL := help
+
+RUN := $(PYTHON) tools
+
+.PHONY: help
+help:  ## this list
+	@echo "Racing Without the GIL: make ..."
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: book
+book: env env-book  ## the executed site: _build/html/index.html
+	@$(RUN)/book.py
+
+.PHONY: test
+test: book env-checks  ## all tests
+	@$(RUN)/test.py
+
+.PHONY: test-race
+test-race: env env-checks  ## the long racing tests
+	@$(RUN)/test.py --race
+
+.PHONY: serve
+serve: book  ## the built site, on http://localhost:8000 (PORT=... for another)
+	@$(PYTHON) -m http.server --directory _build/html --bind 127.0.0.1 $(or $(PORT),8000)
+
+.PHONY: lab
+lab: env env-book  ## JupyterLab with the chapters as notebooks
+	@$(RUN)/lab.py
+
+.PHONY: check
+check: env-checks  ## ruff, mypy and the C compiler's warnings
+	@$(RUN)/check.py
+
+.PHONY: env env-book env-checks
+env:  ## the free-threaded kernel environment (PY=3.14t for another version)
+	@$(RUN)/envs.py kernel
+env-book:
+	@$(RUN)/envs.py book
+env-checks:
+	@$(RUN)/envs.py checks
+
+.PHONY: tsan asan debug
+tsan asan debug:  ## interpreters for the sanitizers and debuggers (minutes each)
+	@$(RUN)/interpreter.py --flavor $@ --py $(PY)
+
+.PHONY: locks
+locks:  ## resolve requirements/*.in anew (locks; UPGRADE=1 takes newer releases)
+	@$(RUN)/locks.py $(if $(UPGRADE),--upgrade)
+
+.PHONY: clean distclean
+clean:  ## remove the built site
+	@$(RUN)/clean.py
+distclean:  ## remove everything that make made here, the interpreters in the cache too
+	@$(RUN)/clean.py --all

@@ -1,0 +1,111 @@
+"""What every chapter page carries: how long it takes, and a notebook to download.
+
+Both come from the chapter's own file: the minutes from its header (`racelab: {teach: 25, exercise: 15}`),
+the notebook by jupytext from the text itself, so it opens in plain Jupyter. (The notebooks that
+myst-nb leaves behind have no outputs on a cache hit and raw MyST markup in their prose.)
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import yaml
+from docutils import nodes
+from sphinx.application import Sphinx
+
+NOTEBOOKS = "notebooks/"
+
+
+def header(source: Path) -> dict[str, Any]:
+    """The `racelab` part of a chapter's header; empty where there is none."""
+    text = source.read_text(encoding="utf-8")
+    match = re.match(r"---\n(.*?)\n---\n", text, flags=re.DOTALL)
+    settings = yaml.safe_load(match[1]) if match else None
+    return (settings or {}).get("racelab") or {}
+
+
+def add_to_page(
+    app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _doctree: nodes.document
+) -> None:
+    """Put the minutes under a chapter's title and the notebook into its download menu."""
+    if not pagename.startswith(NOTEBOOKS):
+        return
+    minutes = header(Path(app.env.doc2path(pagename)))
+    if minutes and "body" in context:
+        line = time_needed(minutes)
+        context["body"] = context["body"].replace("</h1>", f"</h1>\n{line}", 1)
+    link = {
+        "type": "link",
+        "url": context["pathto"](f"_downloads/{pagename}.ipynb", 1),
+        "text": ".ipynb",
+        "icon": "fas fa-code",
+        "tooltip": "Download this chapter as a notebook",
+        "label": "download-notebook-button",
+    }
+    for button in context.get("header_buttons", []):
+        if button.get("label") == "download-buttons":
+            others = [b for b in button["buttons"] if b["label"] != link["label"]]
+            button["buttons"] = [link, *others]
+
+
+def time_needed(minutes: dict[str, Any]) -> str:
+    """One line of HTML: minutes to read and run, minutes for the exercise."""
+    parts = [f"<span>{minutes['teach']} min to read and run</span>"]
+    if minutes.get("exercise"):
+        parts.append(f"<span>{minutes['exercise']} min exercise</span>")
+    return f'<p class="time-needed">{"".join(parts)}</p>'
+
+
+def write_notebooks(app: Sphinx, exception: Exception | None) -> None:
+    """Write each chapter as a notebook that needs nothing but Jupyter and the kernel."""
+    if exception is not None or app.builder.format != "html":
+        return
+    for name in app.env.found_docs:
+        if name.startswith(NOTEBOOKS):
+            notebook = jupytext.read(app.env.doc2path(name))
+            titles = {
+                other: title.astext()
+                for other, title in app.env.titles.items()
+            }
+            for cell in notebook.cells:
+                if cell.cell_type == "markdown":
+                    cell.source = plain_markdown(cell.source, titles)
+            place = Path(app.outdir) / "_downloads" / f"{name}.ipynb"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            jupytext.write(notebook, place, fmt="ipynb")
+
+
+def plain_markdown(text: str, titles: dict[str, str]) -> str:
+    """MyST markup in the words of plain Markdown, which is all that Jupyter shows by itself.
+
+    Labels vanish, roles keep their text, admonitions become block quotes with their title in bold.
+    """
+    text = re.sub(r"^\([\w-]+\)=\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"\{(?:ref|doc|term|numref)\}`([^`<]+?)\s*<[^`>]+>`", r"*\1*", text)
+    text = re.sub(r"\{doc\}`([^`]+)`", lambda m: f"*{titles.get(m[1].strip('/'), m[1])}*", text)
+    text = re.sub(r"\{(?:ref|term|numref)\}`([^`]+)`", r"*\1*", text)
+    return re.sub(
+        r"^(?P<fence>:{3,}|`{3,})\{(?P<kind>[\w-]+)\}(?P<title>[^\n]*)\n(?P<body>.*?)\n(?P=fence)$",
+        _quote,
+        text,
+        flags=re.MULTILINE | re.DOTALL,
+    )
+
+
+def _quote(match: re.Match[str]) -> str:
+    options = re.compile(r"\A(?::[\w-]+:[^\n]*\n)+\n?")
+    body = options.sub("", match["body"]).strip()
+    title = match["title"].strip() or match["kind"].capitalize()
+    lines = [f"**{title}**", "", *body.splitlines()]
+    return "\n".join(f"> {line}".rstrip() for line in lines)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Sphinx entry point."""
+    # After the theme has filled the header with its buttons (priority 501).
+    app.connect("html-page-context", add_to_page, priority=900)
+    app.connect("build-finished", write_notebooks)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
