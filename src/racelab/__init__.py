@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from racelab.build import BuildError, Built, compile, load
-    from racelab.environment import environment
+    from racelab.machine import environment
     from racelab.runner import Ending, run_child
     from racelab.show import show_diff, show_source
 
@@ -22,7 +22,7 @@ _HOME = {
     "Built": "build",
     "compile": "build",
     "load": "build",
-    "environment": "environment",
+    "environment": "machine",
     "Ending": "runner",
     "run_child": "runner",
     "show_diff": "show",

@@ -107,6 +107,10 @@ class BuildError(Exception):
         self.log = log
         self.command = tuple(command)
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the compiler's message, not our own call stack."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 @dataclass(frozen=True)
 class Built:
@@ -495,7 +499,7 @@ def _this_interpreter() -> _Interpreter:
 
 
 @functools.lru_cache(maxsize=16)
-def _other_interpreter(executable: str, mtime_ns: int) -> _Interpreter:
+def _other_interpreter(executable: str, mtime_ns: int) -> _Interpreter:  # noqa: ARG001
     """Ask another interpreter once per process; `mtime_ns` makes a replaced one be asked again."""
     try:
         done = subprocess.run(

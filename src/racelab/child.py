@@ -108,7 +108,7 @@ class _Finder:
 def _limit_memory(megabytes: float) -> None:
     import resource
 
-    # Not RLIMIT_AS: the free-threaded build's allocator reserves a GiB of addresses at its start.
+    # Not RLIMIT_AS, which counts addresses that are only set aside.
     wanted = int(megabytes * 1024 * 1024)
     resource.setrlimit(resource.RLIMIT_DATA, (wanted, wanted))
 
@@ -185,7 +185,7 @@ def main(descriptor: int) -> None:
     sys.argv = [job["filename"], *job["args"]]
     sys.path.insert(0, job["folder"])
     if job["modules"]:
-        sys.meta_path.insert(0, _Finder(job["modules"]))  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _Finder(job["modules"]))
     report = Reporter(job["events"])
     _watch_warnings(report)
     if job["memory_mb"]:
