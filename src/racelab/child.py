@@ -98,11 +98,13 @@ class _Finder:
         self.paths = paths
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        import importlib.util
-
         del path, target
         where = self.paths.get(name)
-        return None if where is None else importlib.util.spec_from_file_location(name, where)
+        if where is None:
+            return None
+        import importlib.util
+
+        return importlib.util.spec_from_file_location(name, where)
 
 
 def _limit_memory(megabytes: float) -> None:
