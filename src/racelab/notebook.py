@@ -113,19 +113,22 @@ class RacelabMagics(Magics):
 
 
 def register(shell: Any) -> None:
-    """Register the magics in an IPython shell. %%cython is Cython's own, where Cython is installed."""
+    """Register the magics in an IPython shell. %%cython is Cython's own, loaded when first used."""
     shell.register_magics(RacelabMagics)
+    if shell.find_cell_magic("cython") is None:
+        shell.register_magic_function(_cython, "cell", "cython")
+
+
+def _cython(line: str, cell: str) -> Any:
+    """%%cython: replaces itself by Cython's own magic, which takes a while to import."""
+    from IPython.core.getipython import get_ipython
+
     try:
         import Cython  # noqa: F401
     except ImportError:
-        shell.register_magic_function(_no_cython, "cell", "cython")
-        return
+        raise UsageError(
+            f"%%cython needs Cython, which {sys.executable} does not have: pip install cython."
+        ) from None
+    shell: Any = get_ipython()  # type: ignore[no-untyped-call, unused-ignore]
     shell.extension_manager.load_extension("Cython")
-
-
-def _no_cython(line: str, cell: str) -> None:
-    """%%cython, where Cython is missing."""
-    del line, cell
-    raise UsageError(
-        f"%%cython needs Cython, which {sys.executable} does not have: pip install cython."
-    )
+    return shell.run_cell_magic("cython", line, cell)

@@ -102,7 +102,7 @@ def show_source(slug: str, variant: str, region: str | None = None) -> Listing:
     texts = path.read_text(encoding="utf-8").splitlines()
     title = f"{path.parent.name}/{path.name}"
     if region is None:
-        chosen = [(number, text) for number, text, _ in _body(texts)]
+        chosen: list[tuple[int | None, str]] = [(n, text) for n, text, _ in _body(texts)]
     else:
         chosen = _region(texts, region, path)
         title += f" [{region}]"
