@@ -15,15 +15,34 @@ import functools
 import hashlib
 import html
 import io
+import math
 import re
+import sys
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from racelab import stats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["PALETTE", "describe", "figure_html", "timeline", "use_style"]
+__all__ = [
+    "PALETTE",
+    "Series",
+    "describe",
+    "detection_vs_count",
+    "figure_html",
+    "flagship",
+    "outcomes",
+    "rate_vs_count",
+    "scan",
+    "skew_histogram",
+    "timeline",
+    "use_style",
+]
 
 INK = "#797979"  # the grey with the best contrast on white and on #121212 together
 PALETTE = {
@@ -40,12 +59,12 @@ UNITS_NS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 # state -> (fill, opacity of the fill, hatch, line style): four states apart without any colour
 STATES: dict[str, tuple[str, float, str, str]] = {
     "attached": (PALETTE["fixed"], 0.85, "", "-"),
-    "detached": (PALETTE["good"], 0.0, "..", "--"),
+    "detached": (PALETTE["good"], 0.0, "--", "--"),
     "waiting": (PALETTE["broken"], 0.15, "////", "-"),
     "stopped": (PALETTE["other"], 0.30, "xxxx", "-"),
 }
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "figure.figsize": (WIDTH_IN, 3.2),
     "figure.facecolor": "none",
     "figure.dpi": 110,
@@ -104,9 +123,13 @@ def _axes(ax: Axes | None, height_in: float = 3.2) -> Axes:
     import matplotlib.pyplot as plt
 
     figure, ax = plt.subplots(figsize=(WIDTH_IN, height_in), layout="constrained")
-    figure._racelab = True  # type: ignore[attr-defined]
-    _register_html(only_own=True)
+    _mark_own(figure)
     return ax
+
+
+def _mark_own(figure: Figure) -> None:
+    figure._racelab = True  # type: ignore[attr-defined]
+    _show_own_as_html()
 
 
 def duration(ns: float) -> str:
@@ -153,7 +176,12 @@ def description(figure: Figure) -> str:
     said = [getattr(ax, "_racelab_description", "") for ax in figure.axes]
     said = [text for text in said if text]
     if not said:
-        said = [ax.get_title(loc) for ax in figure.axes for loc in ("left", "center") if ax.get_title(loc)]
+        said = [
+            ax.get_title(loc)
+            for ax in figure.axes
+            for loc in ("left", "center")
+            if ax.get_title(loc)
+        ]
     return " ".join(said) or "Figure"
 
 
@@ -187,10 +215,16 @@ def timeline(
     """
     if unit not in UNITS_NS:
         raise ValueError(f"timeline: unit is {unit!r}; use one of {', '.join(UNITS_NS)}.")
-    boxes = [_checked_span("spans", index, span, ("thread", "state")) for index, span in enumerate(spans)]
-    bands = [_checked_span("events", index, event, ("label",)) for index, event in enumerate(events)]
+    boxes = [
+        _checked_span("spans", index, span, ("thread", "state")) for index, span in enumerate(spans)
+    ]
+    bands = [
+        _checked_span("events", index, event, ("label",)) for index, event in enumerate(events)
+    ]
     if not boxes:
-        raise ValueError("timeline: spans is empty. Give at least one span with thread, state, start_ns, end_ns.")
+        raise ValueError(
+            "timeline: spans is empty. Give at least one span with thread, state, start_ns, end_ns."
+        )
 
     lanes = list(dict.fromkeys(str(box["thread"]) for box in boxes))
     axes = _axes(ax, height_in=1.25 + 0.62 * len(lanes))
@@ -211,12 +245,13 @@ def timeline(
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(f"time ({unit})")
     _state_legend(axes, [str(box["state"]) for box in boxes])
-    if title:
-        axes.set_title(title, pad=6 + 14 * _band_rows(bands, zero, scale, width))
+    _title(axes, title, pad=6 + 14 * _band_rows(bands, zero, scale, width))
     return describe(axes, _timeline_words(boxes, bands, lanes, last - zero))
 
 
-def _checked_span(what: str, index: int, span: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+def _checked_span(
+    what: str, index: int, span: Mapping[str, Any], keys: Sequence[str]
+) -> dict[str, Any]:
     """One span or event with everything a drawing needs, or an error that says which one is wrong and how."""
     where = f"timeline: {what}[{index}]"
     for key in (*keys, "start_ns", "end_ns"):
@@ -225,7 +260,9 @@ def _checked_span(what: str, index: int, span: Mapping[str, Any], keys: Sequence
     if "state" in keys and span["state"] not in STATES:
         raise ValueError(f"{where} has state {span['state']!r}; use one of {', '.join(STATES)}.")
     if span["end_ns"] < span["start_ns"]:
-        raise ValueError(f"{where} ends at {span['end_ns']} ns, before its start at {span['start_ns']} ns.")
+        raise ValueError(
+            f"{where} ends at {span['end_ns']} ns, before its start at {span['start_ns']} ns."
+        )
     return dict(span)
 
 
@@ -241,7 +278,9 @@ def _draw_box(axes: Axes, box: Mapping[str, Any], lane: int, zero: int, scale: i
     label = str(box.get("label") or "")
     if label:
         at = (left, lane - 0.22)
-        text = axes.annotate(label, at, xytext=(2, 2), textcoords="offset points", fontsize=8.5, va="bottom")
+        text = axes.annotate(
+            label, at, xytext=(2, 2), textcoords="offset points", fontsize=8.5, va="bottom"
+        )
         if _text_width(axes, text) > right - left:
             text.remove()
 
@@ -251,14 +290,19 @@ def _state_looks(state: str) -> list[dict[str, Any]]:
     from matplotlib.colors import to_rgba
 
     fill, opacity, hatch, line = STATES[state]
-    base = {"facecolor": to_rgba(fill, opacity), "edgecolor": fill, "linestyle": line, "linewidth": 1.2}
+    base = {
+        "facecolor": to_rgba(fill, opacity),
+        "edgecolor": fill,
+        "linestyle": line,
+        "linewidth": 1.2,
+    }
     over = {"facecolor": "none", "edgecolor": fill, "linewidth": 0.0, "hatch": hatch}
     return [base, over] if hatch else [base]
 
 
 def _text_width(axes: Axes, text: Any) -> float:
     """Width of a text in the units of the x axis, measured before the layout has settled (so: roughly)."""
-    pixels = text.get_window_extent(axes.figure.canvas.get_renderer()).width
+    pixels = text.get_window_extent().width
     span = axes.get_xlim()[1] - axes.get_xlim()[0]
     return float(pixels / axes.get_window_extent().width * span)
 
@@ -267,11 +311,15 @@ def _band_words(band: Mapping[str, Any]) -> str:
     return f"{band['label']}: {duration(band['end_ns'] - band['start_ns'])}"
 
 
-def _draw_bands(axes: Axes, bands: list[dict[str, Any]], zero: int, scale: int, width: float) -> None:
+def _draw_bands(
+    axes: Axes, bands: list[dict[str, Any]], zero: int, scale: int, width: float
+) -> None:
     """Events as bands over all lanes, with dashed borders so that the narrowest is still seen."""
     for band, row in zip(bands, _band_row_of(bands, zero, scale, width), strict=True):
         left, right = (band["start_ns"] - zero) / scale, (band["end_ns"] - zero) / scale
-        axes.axvspan(left, right, facecolor=INK, alpha=0.22, linewidth=0, zorder=0.5).set_gid("event")
+        axes.axvspan(left, right, facecolor=INK, alpha=0.22, linewidth=0, zorder=0.5).set_gid(
+            "event"
+        )
         for edge in (left, right):
             axes.axvline(edge, color=INK, linewidth=0.9, linestyle=(0, (4, 2)), zorder=0.6)
         at_right = (left + right) / 2 > 0.6 * width
@@ -296,7 +344,12 @@ def _band_row_of(bands: list[dict[str, Any]], zero: int, scale: int, width: floa
         length = len(_band_words(band)) * width / 62  # about 62 letters of this size fit in a line
         start = right - length if (left + right) / 2 > 0.6 * width else left
         row = next(
-            (i for i, used in enumerate(taken) if all(start + length < a or start > b for a, b in used)), len(taken)
+            (
+                i
+                for i, used in enumerate(taken)
+                if all(start + length < a or start > b for a, b in used)
+            ),
+            len(taken),
         )
         if row == len(taken):
             taken.append([])
@@ -315,17 +368,32 @@ def _state_legend(axes: Axes, states: Sequence[str]) -> None:
 
     shown = [state for state in STATES if state in states]
     handles = [tuple(Patch(**look) for look in _state_looks(state)) for state in shown]
+    _legend_below(axes, handles, shown, ncols=4)
+
+
+def _legend_below(axes: Axes, handles: Sequence[Any], labels: Sequence[str], ncols: int) -> None:
+    """A legend under the x label, where it never covers data."""
+    from matplotlib.transforms import ScaledTranslation
+
+    below = ScaledTranslation(0, -36 / 72, axes.figure.dpi_scale_trans)
     axes.legend(
         handles,
-        shown,
+        labels,
         loc="upper left",
-        bbox_to_anchor=(-0.02, -0.32 if len(axes.get_yticks()) < 3 else -0.22),
-        ncols=4,
+        bbox_to_anchor=(-0.02, 0.0),
+        bbox_transform=axes.transAxes + below,
+        ncols=ncols,
         handlelength=2.2,
         columnspacing=1.2,
         fontsize=9,
         borderaxespad=0,
     )
+
+
+def _title(axes: Axes, title: str | None, pad: float = 6.0) -> None:
+    """A title that stays inside a narrow figure."""
+    if title:
+        axes.set_title(textwrap.fill(title, 56), pad=pad)
 
 
 def _timeline_words(
@@ -338,9 +406,636 @@ def _timeline_words(
             if str(box["thread"]) == lane:
                 state = str(box["state"])
                 totals[state] = totals.get(state, 0) + box["end_ns"] - box["start_ns"]
-        said.append(f"{lane}: " + ", ".join(f"{state} {duration(ns)}" for state, ns in totals.items()) + ".")
+        said.append(
+            f"{lane}: " + ", ".join(f"{state} {duration(ns)}" for state, ns in totals.items()) + "."
+        )
     said += [f"{_band_words(band)}." for band in bands]
     return " ".join(said)
+
+
+# -- failures against count ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Series:
+    """Runs in the order in which they were made, ready to be drawn against their count.
+
+    Attributes:
+        failures: one truth value per run; with `runs`, the number of failures in each process instead.
+        variant: ``"broken"``, ``"broken_..."``, ``"fixed"`` or ``"fixed_..."``; decides marker and colour.
+        label: in the legend; the variant by default.
+        recorded: True for a recorded series (points joined), False for a run of today (points alone).
+        runs: runs in each process, for rates per round; None where each entry of `failures` is one run.
+        unit: what a run is.
+    """
+
+    failures: Sequence[int]
+    variant: str = "broken"
+    label: str = ""
+    recorded: bool = False
+    runs: Sequence[int] | None = None
+    unit: str = "repetition"
+
+    @property
+    def name(self) -> str:
+        """What the legend says, the day included: the two kinds of points are two kinds of evidence."""
+        return f"{self.label or self.variant.replace('_', ' ')}, {'recorded' if self.recorded else 'today'}"
+
+
+@_styled
+def rate_vs_count(
+    *series: Any,
+    confidence: float = 0.95,
+    ax: Axes | None = None,
+    title: str | None = None,
+    count: str = "racelab --count",
+) -> Axes:
+    """Draw the estimated failure rate after N runs, with its narrowing interval (Wilson), against N.
+
+    Broken is drawn with filled circles, fixed with open squares; recorded points are joined, today's are not. As long as
+    nothing has failed the point is the upper bound, with an arrow down.
+
+    Args:
+        series: one or more `Series`, or objects with the same attributes.
+        confidence: level of the intervals, in (0, 1).
+        ax: where to draw; a new figure by default.
+        title: above the Axes; none by default.
+        count: what N is: ``"racelab --count"``, ``"pytest --count"`` or ``"rounds"``.
+
+    Raises:
+        ValueError: no series, or one without runs.
+    """
+    from matplotlib.ticker import NullLocator
+
+    checked = _checked_series("rate_vs_count", series)
+    paths = [[_rate_after(one, n, f, confidence) for n, f in _cumulative(one)] for one in checked]
+    axes = _axes(ax, height_in=3.6)
+    log = min(path[-1].estimate or path[-1].high for path in paths) < 0.01
+    bottom = min(path[-1].low or path[-1].high / 4 for path in paths) / 1.5 if log else 0.0
+    for one, path, look in zip(checked, paths, _looks(checked), strict=True):
+        _draw_path(axes, one, path, look, bottom)
+    _count_axis(axes, paths, count)
+    if log:
+        axes.set_ylim(bottom, 1.3 * max(rate.high for path in paths for rate in path))
+    else:
+        axes.set_ylim(0.0, 1.06 * min(1.0, max(_settled_high(path) for path in paths)))
+    if log:
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(_share_text)
+    axes.set_ylabel(f"failures per {checked[0].unit}")
+    _title(axes, title)
+    _series_legend(axes, [("none failed yet: upper bound", "bound")] if _any_zero(paths) else [])
+    final = "; ".join(f"{one.name}: {path[-1]}" for one, path in zip(checked, paths, strict=True))
+    return describe(
+        axes,
+        f"Estimated failure rate against {count}, its interval narrowing to the right. {final}.",
+    )
+
+
+@_styled
+def detection_vs_count(
+    *series: Any,
+    confidence: float = 0.95,
+    ax: Axes | None = None,
+    title: str | None = None,
+    count: str = "racelab --count",
+) -> Axes:
+    """Draw the chance of at least one failure within N runs, against N.
+
+    Points: how many batches of N runs had a failure, with their interval, as far as there are five batches. Line: what
+    ``1 - (1 - p) ** N`` gives for the overall rate p, with a band for p's own interval; for a series without failures the dashed
+    edge says that the chance is below it. Points off the line mean that runs are not independent.
+
+    Args, Raises: as `rate_vs_count`; a `Series` with `runs` has no order of single runs, and is refused.
+    """
+    checked = _checked_series("detection_vs_count", series)
+    for index, one in enumerate(checked):
+        if one.runs is not None:
+            raise ValueError(
+                f"detection_vs_count: series[{index}] has failures per process, and single runs are needed; use rate_vs_count."
+            )
+    axes = _axes(ax, height_in=3.6)
+    totals = [
+        _rate_after(one, len(one.failures), sum(map(bool, one.failures)), confidence)
+        for one in checked
+    ]
+    for one, total, look in zip(checked, totals, _looks(checked), strict=True):
+        _draw_curve(axes, total, look)
+        _draw_batches(axes, one, confidence, look)
+    _count_axis(axes, [[total] for total in totals], count, start=1)
+    axes.set_ylim(0.0, 1.04)
+    axes.yaxis.set_major_formatter(_share_text)
+    axes.set_ylabel("chance of a failure within N")
+    _title(axes, title)
+    extra = [("expected: 1-(1-p)^N", "curve")] if any(total.failed for total in totals) else []
+    extra += (
+        [("none failed: upper bound", "bound")] if not all(total.failed for total in totals) else []
+    )
+    _series_legend(axes, extra)
+    words = [f"{one.name}: {total}" for one, total in zip(checked, totals, strict=True)]
+    return describe(
+        axes,
+        f"Chance of at least one failure within N runs against {count}, rising as 1-(1-p)^N. {'; '.join(words)}.",
+    )
+
+
+@_styled
+def flagship(
+    *series: Any, confidence: float = 0.95, title: str | None = None, count: str = "racelab --count"
+) -> tuple[Axes, Axes]:
+    """Both figures against count in one: `detection_vs_count` above, `rate_vs_count` below, one N axis.
+
+    Args, Raises: as `detection_vs_count`. Always makes a figure. Returns both Axes.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, (top, below) = plt.subplots(
+        2, 1, figsize=(WIDTH_IN, 5.8), layout="constrained", sharex=True
+    )
+    _mark_own(figure)
+    detection_vs_count(*series, confidence=confidence, ax=top, title=title, count=count)
+    rate_vs_count(*series, confidence=confidence, ax=below, count=count)
+    below.set_xlim(left=1 / 1.18)
+    top.set_xlabel("")
+    legend = top.get_legend()
+    if legend is not None:
+        legend.remove()
+    _series_legend(
+        below, [("expected: 1-(1-p)^N", "curve"), ("none failed yet: upper bound", "bound")]
+    )
+    return top, below
+
+
+def _checked_series(where: str, series: Sequence[Any]) -> list[Any]:
+    if not series:
+        raise ValueError(f"{where}: no series given. Pass at least one Series(failures).")
+    for index, one in enumerate(series):
+        if len(one.failures) == 0:
+            raise ValueError(
+                f"{where}: series[{index}] ({one.variant}) has no runs, so there is nothing to draw."
+            )
+    units = {one.unit for one in series}
+    if len(units) > 1:
+        raise ValueError(
+            f"{where}: series per {' and per '.join(sorted(units))} in one figure; draw one unit at a time."
+        )
+    return list(series)
+
+
+def _looks(series: Sequence[Any]) -> list[dict[str, Any]]:
+    """Marker, fill and colour of each series: broken filled, fixed open, and no marker twice."""
+    seen: dict[tuple[str, bool], int] = {}
+    looks = []
+    for one in series:
+        kind = one.variant.partition("_")[0]
+        nth = seen.get((kind, one.recorded), 0)
+        seen[kind, one.recorded] = nth + 1
+        colour = PALETTE.get(kind, INK)
+        markers = {"broken": "oD^P", "fixed": "sdvX"}.get(kind, "*ph8")
+        filled = kind != "fixed"
+        looks.append(
+            {"colour": colour, "marker": markers[nth % 4], "fill": colour if filled else "none"}
+        )
+    return looks
+
+
+def _grid(n: int) -> list[int]:
+    """Counts from 1 to n at which points are drawn: 1, 2, 5, 10, 20, ... and n."""
+    steps = [m * 10**e for e in range(len(str(n))) for m in (1, 2, 5)]
+    return sorted({*(step for step in steps if step < n), n})
+
+
+def _cumulative(one: Any) -> list[tuple[int, int]]:
+    """(runs so far, failures so far) at the counts that are drawn: from five runs on, or one process."""
+    blocks = one.runs is not None
+    each = list(one.runs) if blocks else [1] * len(one.failures)
+    if len(each) != len(one.failures):
+        raise ValueError(
+            f"series {one.name!r}: {len(one.failures)} processes have failures, {len(each)} have runs."
+        )
+    wanted = {n for n in _grid(len(each)) if blocks or n >= min(5, len(each))}
+    path, n, f = [], 0, 0
+    for nth, (failed, runs) in enumerate(zip(one.failures, each, strict=True), start=1):
+        n, f = n + runs, f + (int(failed) if blocks else bool(failed))
+        if nth in wanted:
+            path.append((n, f))
+    return path
+
+
+def _any_zero(paths: Sequence[Sequence[stats.Rate]]) -> bool:
+    return any(rate.failed == 0 for path in paths for rate in path)
+
+
+def _rate_after(one: Any, runs: int, failed: int, confidence: float) -> stats.Rate:
+    estimate = stats.rate_per_round if one.unit == "round" else stats.rate_per_repetition
+    return estimate(failed, runs, confidence, method="wilson")
+
+
+def _settled_high(path: Sequence[stats.Rate]) -> float:
+    """Where the interval has calmed down: its upper end after the first fifth of the points."""
+    return path[len(path) // 5].high
+
+
+def _draw_path(
+    axes: Axes, one: Any, path: Sequence[stats.Rate], look: Mapping[str, Any], bottom: float
+) -> None:
+    """Estimates, with their interval as a band (recorded) or as bars (today)."""
+    counts = [rate.runs for rate in path]
+    low, high = [max(rate.low, bottom) for rate in path], [rate.high for rate in path]
+    if one.recorded:
+        faint = 0.2 if path[-1].failed else 0.1
+        band = axes.fill_between(counts, low, high, color=look["colour"], alpha=faint, linewidth=0)
+        band.set_gid(f"band:{one.variant}")
+    for rate in path:
+        if rate.failed == 0:
+            _draw_bound(axes, rate.runs, rate.high, look)
+        elif not one.recorded:
+            axes.plot(
+                [rate.runs] * 2,
+                [rate.low, rate.high],
+                color=look["colour"],
+                linewidth=1.2,
+                zorder=2.5,
+            )
+    shown = [rate.estimate if rate.failed else rate.high for rate in path]
+    _draw_points(axes, one, counts, shown, look)
+
+
+def _draw_bound(axes: Axes, x: float, y: float, look: Mapping[str, Any]) -> None:
+    """An arrow down from an upper bound: the value is somewhere below."""
+    arrow = {
+        "arrowstyle": "<-",
+        "color": look["colour"],
+        "linewidth": 1.0,
+        "shrinkA": 0,
+        "shrinkB": 3,
+    }
+    axes.annotate("", (x, y), xytext=(0, -15), textcoords="offset points", arrowprops=arrow)
+
+
+def _draw_points(
+    axes: Axes, one: Any, x: Sequence[float], y: Sequence[float], look: Mapping[str, Any]
+) -> None:
+    """Recorded: joined by a thin line. Today: points alone, larger."""
+    axes.plot(
+        x,
+        y,
+        color=look["colour"],
+        linestyle="-" if one.recorded else "none",
+        linewidth=1.2,
+        marker=look["marker"],
+        markersize=5 if one.recorded else 7.5,
+        markerfacecolor=look["fill"],
+        markeredgecolor=look["colour"],
+        markeredgewidth=1.4,
+        label=one.name,
+        zorder=3,
+    )
+
+
+def _draw_curve(axes: Axes, rate: stats.Rate, look: Mapping[str, Any]) -> None:
+    """``1 - (1 - p)^N`` for a rate, with the band its interval gives."""
+    counts = [round(10 ** (i / 24)) for i in range(round(24 * math.log10(max(2, rate.runs))) + 1)]
+    low, middle, high = (
+        stats.detection_curve(p, counts) for p in (rate.low, rate.estimate, rate.high)
+    )
+    colour = look["colour"]
+    axes.fill_between(counts, low, high, color=colour, alpha=0.18, linewidth=0)
+    if rate.failed:
+        axes.plot(counts, middle, color=colour, linewidth=1.6, linestyle=":", zorder=2)
+    else:
+        axes.plot(counts, high, color=colour, linewidth=1.1, linestyle="--", zorder=2)
+
+
+def _draw_batches(axes: Axes, one: Any, confidence: float, look: Mapping[str, Any]) -> None:
+    """Observed shares with their intervals; a share of 0 is drawn as the bound below which it lies."""
+    within = [n for n in _grid(len(one.failures)) if n * 5 <= len(one.failures)]
+    shown = []
+    for n in within:
+        batch = stats.detection_observed(one.failures, n, confidence, unit=one.unit)
+        shown.append(batch.estimate if batch.failed else batch.high)
+        if batch.failed:
+            axes.plot(
+                [n, n], [batch.low, batch.high], color=look["colour"], linewidth=1.2, zorder=2.5
+            )
+        elif batch.high > 0.1:  # an arrow from lower down would point out of the Axes
+            _draw_bound(axes, n, batch.high, look)
+    _draw_points(axes, one, within, shown, look)
+
+
+def _count_axis(
+    axes: Axes, paths: Sequence[Sequence[stats.Rate]], count: str, start: int | None = None
+) -> None:
+    """A log axis over the counts of all paths."""
+    from matplotlib.ticker import NullLocator
+
+    axes.set_xscale("log")
+    first = start or min(path[0].runs for path in paths)
+    axes.set_xlim(first / 1.18, max(path[-1].runs for path in paths) * 1.18)
+    axes.xaxis.set_major_formatter(_count_text)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel(f"{count} (log scale)")
+
+
+def _count_text(value: float, _position: object = None) -> str:
+    """Tick label of a count: 1, 10, ..., 10,000, then a power of ten."""
+    if value < 1:
+        return ""
+    if value <= 10_000:
+        return f"{value:,.0f}"
+    exponent = round(math.log10(value))
+    return "10" + str(exponent).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def _share_text(value: float, _position: object = None) -> str:
+    """Tick label of a share: percent, per million, per billion, as in sentences."""
+    if value == 0 or value >= 0.99e-4:
+        return f"{100 * value:.6g} %"
+    return f"{1e6 * value:.6g}/million" if value >= 0.99e-7 else f"{1e9 * value:.6g}/billion"
+
+
+def _series_legend(axes: Axes, extra: Sequence[tuple[str, str]]) -> None:
+    """The series, and what the lines and arrows mean that are drawn beside them."""
+    from matplotlib.lines import Line2D
+
+    handles, labels = axes.get_legend_handles_labels()
+    looks: dict[str, dict[str, Any]] = {
+        "curve": {"linestyle": ":", "linewidth": 1.4},
+        "bound": {"linestyle": "none", "marker": 7, "markersize": 7},
+    }
+    handles = [*handles, *(Line2D([], [], color=INK, **looks[kind]) for _, kind in extra)]
+    _legend_below(axes, handles, [*labels, *(text for text, _ in extra)], ncols=2)
+
+
+# -- outcomes -----------------------------------------------------------------------------------------------------
+
+# grade -> (colour, hatch)
+GRADES: dict[str, tuple[str, str]] = {
+    "ACCEPTABLE": (PALETTE["fixed"], ""),
+    "INTERESTING": (PALETTE["other"], "||"),
+    "FORBIDDEN": (PALETTE["broken"], "////"),
+}
+
+
+@_styled
+def outcomes(
+    counts: Mapping[str, Mapping[str, Any]],
+    *,
+    unit: str = "round",
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> Axes:
+    """Draw how often each outcome was seen: one bar each, its grade by hatch and in words.
+
+    Args:
+        counts: outcome -> ``{"count": int, "grade": "ACCEPTABLE" | "INTERESTING" | "FORBIDDEN"}``, in the order to be
+            drawn, as in ``racelab race --json``. Declared outcomes that were never seen belong in it, with count 0.
+        unit: what was counted.
+        ax: where to draw; a new figure by default.
+        title: above the Axes; none by default.
+
+    Raises:
+        ValueError: no outcomes, nothing counted, or an unknown grade; the message names the outcome.
+    """
+    total = sum(
+        stats._whole(f"outcomes[{name!r}] count", row["count"], at_least=0)
+        for name, row in counts.items()
+    )
+    if total == 0:
+        raise ValueError("outcomes: nothing was counted, so there is nothing to draw.")
+    for name, row in counts.items():
+        if row["grade"] not in GRADES:
+            raise ValueError(
+                f"outcomes[{name!r}] has grade {row['grade']!r}; use one of {', '.join(GRADES)}."
+            )
+    axes = _axes(ax, height_in=0.9 + 0.52 * len(counts))
+    for place, row in enumerate(counts.values()):
+        _draw_outcome(axes, place, row, total)
+    axes.set_yticks(range(len(counts)), list(counts))
+    axes.set_ylim(len(counts) - 0.4, -0.6)
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(_share_text)
+    axes.tick_params(axis="y", length=0, pad=7)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel(f"share of {total:,} {stats._plural(unit, total)}")
+    _title(axes, title)
+    said = "; ".join(
+        f"{name} ({row['grade']}): {_outcome_words(row['count'], total)}"
+        for name, row in counts.items()
+    )
+    return describe(axes, f"Outcomes of {total:,} {stats._plural(unit, total)}. {said}.")
+
+
+def _outcome_words(count: int, total: int) -> str:
+    """A count and its share; for 0 the bound, for 0 of n is not 0."""
+    if count == 0:
+        bound = stats.zero_failure_bound(total)
+        return f"0, below {stats._rate_words(bound, bound, 'up')}"
+    return f"{count:,} ({stats._rate_words(count / total, count / total)})"
+
+
+def _draw_outcome(axes: Axes, place: int, row: Mapping[str, Any], total: int) -> None:
+    colour, hatch = GRADES[str(row["grade"])]
+    share = row["count"] / total
+    axes.barh(place, share, height=0.4, color=colour, alpha=0.45, edgecolor="none", zorder=2)
+    bar = axes.barh(
+        place,
+        share,
+        height=0.4,
+        facecolor="none",
+        edgecolor=colour,
+        hatch=hatch,
+        linewidth=1.4,
+        zorder=2.1,
+    )
+    bar[0].set_gid(f"outcome:{row['grade']}")
+    words = f"{_outcome_words(row['count'], total)}, {str(row['grade']).lower()}"
+    axes.annotate(
+        words,
+        (0, place - 0.22),
+        xytext=(2, 1.5),
+        textcoords="offset points",
+        fontsize=8.5,
+        va="bottom",
+    )
+
+
+# -- release skew and offset scans --------------------------------------------------------------------------------
+
+
+@_styled
+def skew_histogram(
+    skew_ns: Mapping[str, Any], *, ax: Axes | None = None, title: str | None = None
+) -> Axes:
+    """Draw how far apart the threads of a round were released: share of rounds against skew, log scale.
+
+    Args:
+        skew_ns: ``{"p50", "p95", "max", "bins": [(from, to, rounds), ...]}`` in ns, as results have it; or several of them
+            by name (``{"barrier": ..., "tsc": ...}``), drawn with different lines.
+        ax: where to draw; a new figure by default.
+        title: above the Axes; none by default.
+
+    Raises:
+        ValueError: no rounds in the bins; the message names the histogram.
+    """
+    named: dict[str, Mapping[str, Any]] = (
+        {"release": skew_ns} if "bins" in skew_ns else dict(skew_ns)
+    )
+    if not named:
+        raise ValueError("skew_histogram: no histogram given.")
+    axes = _axes(ax)
+    styles = (
+        (PALETTE["fixed"], "-"),
+        (PALETTE["broken"], "--"),
+        (PALETTE["good"], "-."),
+        (PALETTE["other"], ":"),
+    )
+    words = []
+    for nth, (name, skew) in enumerate(named.items()):
+        rounds = sum(count for _, _, count in skew["bins"])
+        if rounds == 0:
+            raise ValueError(f"skew_histogram: {name!r} has no rounds in its bins.")
+        said = f"p50 {duration(skew['p50'])}, p95 {duration(skew['p95'])}"
+        colour, line = styles[nth % len(styles)]
+        _draw_skew(axes, skew, rounds, colour, line, said if len(named) == 1 else f"{name}: {said}")
+        words.append(f"{name}: {said}, largest {duration(skew['max'])}, {rounds:,} rounds")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: duration(value))
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(_share_text)
+    axes.set_xlabel("time between first and last thread released (log scale)")
+    axes.set_ylabel("share of rounds")
+    axes.legend(fontsize=9)
+    _title(axes, title, pad=20)
+    return describe(axes, f"Histogram of the release skew, log scale. {'; '.join(words)}.")
+
+
+def _draw_skew(
+    axes: Axes, skew: Mapping[str, Any], rounds: int, colour: str, line: str, label: str
+) -> None:
+    """Steps over the bins, and where half and 95 % of the rounds end."""
+    bins = sorted(skew["bins"])
+    edges = [max(start, 0.5) for start, _, _ in bins] + [max(bins[-1][1], 1.0)]
+    shares = [count / rounds for _, _, count in bins]
+    axes.stairs(shares, edges, color=colour, fill=True, alpha=0.18)
+    axes.stairs(shares, edges, color=colour, linestyle=line, linewidth=1.6, label=label)
+    for name in ("p50", "p95"):
+        axes.axvline(max(skew[name], 0.5), color=colour, linestyle=line, linewidth=0.9, alpha=0.8)
+        axes.annotate(
+            name, (max(skew[name], 0.5), 1.0), xycoords=axes.get_xaxis_transform(), xytext=(0, 2),
+            textcoords="offset points", ha="center", fontsize=8.5, annotation_clip=False,
+        )  # fmt: skip
+
+
+@_styled
+def scan(
+    points: Iterable[Mapping[str, Any]],
+    *,
+    skew_ns: Mapping[str, float] | None = None,
+    confidence: float = 0.95,
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> Axes:
+    """Draw an offset scan: hit rate against the delay between two actors, with the harness's own skew above it.
+
+    The window's width at half its height and the release skew are drawn as two bars on one scale: a peak that is not wider than
+    the skew is the harness, not the race.
+
+    Args:
+        points: mappings with ``offset_ns`` (delay, ns, may be negative), ``hits`` and ``rounds``; any order.
+        skew_ns: ``{"p50", "p95"}`` of the release skew during the scan, ns; without it no skew is drawn.
+        confidence: level of the band (Wilson), in (0, 1).
+        ax: where to draw; a new figure by default.
+        title: above the Axes; none by default.
+
+    Raises:
+        ValueError: fewer than two points, or counts outside their range; the message names index and value.
+    """
+    rows = sorted((dict(point) for point in points), key=lambda row: row["offset_ns"])
+    if len(rows) < 2:
+        raise ValueError(f"scan: {len(rows)} point(s) given; a scan needs at least 2.")
+    rates = [
+        stats.rate_per_round(row["hits"], row["rounds"], confidence, method="wilson")
+        for row in rows
+    ]
+    offsets = [float(row["offset_ns"]) for row in rows]
+    axes = _axes(ax, height_in=3.5)
+    high = [rate.high for rate in rates]
+    axes.fill_between(
+        offsets, [r.low for r in rates], high, color=PALETTE["broken"], alpha=0.18, linewidth=0
+    )
+    hit = [(x, r.estimate) for x, r in zip(offsets, rates, strict=True)]
+    axes.plot(
+        *zip(*hit, strict=True), color=PALETTE["broken"], marker="o", markersize=4, linewidth=1.2
+    )
+    window = stats.half_height(offsets, [r.estimate for r in rates])
+    top = max(r.estimate for r in rates) or max(high)
+    axes.set_ylim(0, top * 1.62)
+    words = [
+        f"Hit rate against offset from {offsets[0]:g} to {offsets[-1]:g} ns, at most {stats._rate_words(top, top)}."
+    ]
+    axes.set_xlim(offsets[0], offsets[-1])
+    words += _draw_widths(axes, offsets, window, skew_ns)
+    axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= 1.05 * top])
+    axes.yaxis.set_major_formatter(_share_text)
+    axes.set_xlabel("offset between the actors (ns)")
+    axes.set_ylabel("failures per round")
+    _title(axes, title)
+    return describe(axes, " ".join(words))
+
+
+def _draw_widths(
+    axes: Axes,
+    offsets: Sequence[float],
+    window: tuple[float, float] | None,
+    skew_ns: Mapping[str, float] | None,
+) -> list[str]:
+    """Window and skew as bars, one above the other and centred alike, so that their widths compare."""
+    words = []
+    centre = sum(window) / 2 if window else (offsets[0] + offsets[-1]) / 2
+    if window:
+        words.append(f"Race window at half height: {duration(window[1] - window[0])}")
+        _draw_width(axes, 0.78, centre, window[1] - window[0], words[-1], PALETTE["broken"], 5.0)
+    if skew_ns:
+        words.append(
+            f"Release skew: p50 {duration(skew_ns['p50'])}, p95 {duration(skew_ns['p95'])}"
+        )
+        _draw_width(axes, 0.91, centre, skew_ns["p95"], words[-1], PALETTE["fixed"], 1.6)
+        _draw_width(axes, 0.91, centre, skew_ns["p50"], "", PALETTE["fixed"], 5.0)
+    if not window:
+        words.append("No window: the peak's sides are not in the range scanned")
+    return [f"{word}." for word in words]
+
+
+def _draw_width(
+    axes: Axes, height: float, centre: float, width: float, label: str, colour: str, thick: float
+) -> None:
+    """A bar as wide as something is in ns, its words above it."""
+    axes.plot(
+        [centre - width / 2, centre + width / 2],
+        [height, height],
+        transform=axes.get_xaxis_transform(),
+        color=colour,
+        linewidth=thick,
+        solid_capstyle="butt",
+        marker="|",
+        markersize=8,
+        markeredgewidth=1.4,
+    )
+    if label:
+        left, right = axes.get_xlim()
+        place = (centre - left) / (right - left)
+        side = "left" if place < 0.3 else "right" if place > 0.7 else "center"
+        axes.annotate(
+            label,
+            (centre, height),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(0, 5),
+            textcoords="offset points",
+            ha=side,
+            fontsize=8.5,
+        )
 
 
 # -- notebooks and the site --------------------------------------------------------------------------------------
@@ -360,12 +1055,16 @@ def figure_html(figure: Figure) -> str:
     buffer = io.StringIO()
     words = description(figure)
     with mpl.rc_context(_STYLE):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        box: Any = None if figure.get_layout_engine() else "tight"
+        blank = {"Date": None, "Creator": None}
+        figure.savefig(buffer, format="svg", metadata=blank, bbox_inches=box)
     drawing = buffer.getvalue()
     drawing = drawing[drawing.index("<svg") :]
     drawing = re.sub(r"<metadata>.*?</metadata>\s*", "", drawing, flags=re.DOTALL)
     # A rule for "*" in an inline SVG would rule the whole page.
-    drawing = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>\s*", "", drawing, count=1, flags=re.DOTALL)
+    drawing = re.sub(
+        r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>\s*", "", drawing, count=1, flags=re.DOTALL
+    )
     drawing = drawing.replace(INK, "currentColor")
     drawing = re.sub(r"(font(?:-family)?:[^;\"]*?)'DejaVu Sans'[^;\"]*", r"\1inherit", drawing)
     key = "rl" + hashlib.sha256((drawing + words).encode()).hexdigest()[:8]
@@ -398,36 +1097,41 @@ def _own_ids(drawing: str, key: str) -> str:
     """Drop ids that nothing refers to and make the others this figure's own: ids are shared by a whole page."""
     wanted = set(_COUNT_REFERENCES.findall(drawing))
     drawing = re.sub(
-        r' id="([^"]+)"', lambda m: f' id="{key}-{m.group(1)}"' if m.group(1) in wanted else "", drawing
+        r' id="([^"]+)"',
+        lambda m: f' id="{key}-{m.group(1)}"' if m.group(1) in wanted else "",
+        drawing,
     )
     return re.sub(r'(href="#|url\(#)', rf"\g<1>{key}-", drawing)
 
 
-def _register_html(only_own: bool) -> bool:
-    """In IPython, show figures as `figure_html`; only those made here, or all of them. Returns: is this IPython?"""
-    try:
-        from IPython.core.getipython import get_ipython
-    except ImportError:
-        return False
-    shell = get_ipython()
-    if shell is None:
-        return False
+def _kernel_shell() -> Any:
+    """The shell of a Jupyter kernel, if this process is one; else None."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return shell if hasattr(shell, "kernel") else None
+
+
+def _show_as_html(shell: Any, wanted: Callable[[Figure], bool]) -> None:
+    """Make a kernel show figures as `figure_html`: those that are `wanted`."""
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     def show(figure: Figure) -> str | None:
-        global _all_figures
-        return figure_html(figure) if _all_figures or getattr(figure, "_racelab", False) else None
+        return figure_html(figure) if wanted(figure) else None
 
-    global _all_figures
-    _all_figures = _all_figures or not only_own
     shell.display_formatter.formatters["text/html"].for_type(Figure, show)
     # A cell that ends in a plot shows the figure; "<Axes: ...>" above it would help nobody.
     shell.display_formatter.ipython_display_formatter.for_type(Axes, lambda _: None)
-    return True
 
 
-_all_figures = False
+def _show_own_as_html() -> None:
+    """In a kernel where `use_style` was not called: at least the figures made here."""
+    from matplotlib.figure import Figure
+
+    shell = _kernel_shell()
+    if shell is None:
+        return
+    if Figure not in shell.display_formatter.formatters["text/html"]:
+        _show_as_html(shell, lambda figure: getattr(figure, "_racelab", False))
 
 
 def use_style() -> None:
@@ -444,10 +1148,10 @@ def use_style() -> None:
     import matplotlib as mpl
 
     mpl.rcParams.update(_STYLE)
-    if _register_html(only_own=False):
-        from IPython.core.getipython import get_ipython
-        from matplotlib.figure import Figure
+    shell = _kernel_shell()
+    if shell is not None:
+        from matplotlib_inline.config import InlineBackend
 
-        formatters = get_ipython().display_formatter.formatters
-        for mime in ("image/png", "image/svg+xml", "image/jpeg", "application/pdf"):
-            formatters[mime].pop(Figure, None)
+        _show_as_html(shell, lambda _: True)
+        # No format of the backend's own: each would be drawn and stored beside the HTML.
+        InlineBackend.instance().figure_formats = set()

@@ -39,6 +39,7 @@ __all__ = [
     "detection_curve",
     "detection_observed",
     "first_failure",
+    "half_height",
     "independence_warning",
     "plan",
     "plan_sentence",
@@ -620,6 +621,54 @@ def ratio(broken: Rate, fixed: Rate, confidence: float = 0.95) -> Ratio:
     return Ratio(
         scale * low / (1.0 - low), estimate, scale * high / (1.0 - high), confidence, broken, fixed
     )
+
+
+# -- offset scans --------------------------------------------------------------------------------------------------
+
+
+def half_height(offsets: Sequence[float], rates: Sequence[float]) -> tuple[float, float] | None:
+    """Where a peak has half its height, left and right: a race window's width in an offset scan.
+
+    Straight lines between the points. The width includes the harness's release skew and the offsets' spacing: a narrower
+    window than those cannot be told apart from them.
+
+    Args:
+        offsets: in rising order, any unit.
+        rates: hit rate at each offset, 0 or more.
+
+    Returns:
+        The two offsets, or None where there is no peak or a side of it is outside the range.
+
+    Raises:
+        ValueError: different lengths, or offsets that do not rise; the message names the index.
+    """
+    if len(offsets) != len(rates):
+        raise ValueError(
+            f"there are {len(offsets)} offsets and {len(rates)} rates: give one rate per offset."
+        )
+    for index in range(1, len(offsets)):
+        if offsets[index] <= offsets[index - 1]:
+            raise ValueError(
+                f"offsets[{index}] is {offsets[index]}: not above the one before it, {offsets[index - 1]}."
+            )
+    top = max(rates, default=0.0)
+    if top <= 0.0:
+        return None
+    peak = list(rates).index(top)
+    left = _crossing(offsets, rates, range(peak, 0, -1), -1, top / 2.0)
+    right = _crossing(offsets, rates, range(peak, len(rates) - 1), 1, top / 2.0)
+    return None if left is None or right is None else (left, right)
+
+
+def _crossing(
+    offsets: Sequence[float], rates: Sequence[float], walk: Iterable[int], step: int, half: float
+) -> float | None:
+    """First offset, walking away from the peak, at which the rate falls to half."""
+    for at in walk:
+        if rates[at + step] <= half:
+            share = (rates[at] - half) / (rates[at] - rates[at + step])
+            return offsets[at] + share * (offsets[at + step] - offsets[at])
+    return None
 
 
 # -- checks of what comes in -------------------------------------------------------------------------------------
