@@ -58,7 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
         found = site_check.problems(SITE)
         if found:
             say("\n".join(found))
-            fail(f"The site was built, but {len(found)} of its links or resources are wrong (above).")
+            fail(
+                f"The site was built, but {len(found)} of its links or resources are wrong (above)."
+            )
     size = sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file())
     pages = sum(1 for _ in SITE.rglob("*.html"))
     print(
@@ -180,7 +182,9 @@ def report(log: list[str]) -> None:
     if not named:
         end = next((i for i, line in enumerate(log) if "Traceback" in line), len(log))
         say("\n".join(log[max(0, end - 12) : end]))
-    say(f"The book was not built: {len(named) or 'an unknown number of'} page(s) failed (above). All that the build said: {LOG.relative_to(ROOT)}")
+    say(
+        f"The book was not built: {len(named) or 'an unknown number of'} page(s) failed (above). All that the build said: {LOG.relative_to(ROOT)}"
+    )
 
 
 if __name__ == "__main__":

@@ -91,9 +91,7 @@ def _is_outside(address: str) -> bool:
     return bool(parts.netloc) or parts.scheme in ("http", "https", "mailto", "javascript")
 
 
-def _dead(
-    site: Path, path: Path, address: str, pages: dict[Path, Page], name: Path
-) -> list[str]:
+def _dead(site: Path, path: Path, address: str, pages: dict[Path, Page], name: Path) -> list[str]:
     if urlsplit(address).scheme == "data":
         return []
     plain, fragment = urldefrag(address)

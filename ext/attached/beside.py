@@ -1,0 +1,76 @@
+"""Collect garbage beside a thread that naps in C, and say how long each collection took.
+
+Runs in a child process. argv: MODULE (attached_broken or attached_fixed), COLLECTIONS, NAP_MS.
+Leaves `result`: for each collection when it was wanted, begun and done, and for a timeline the spans
+of each thread; all in ns on the clock of time.monotonic_ns().
+"""
+
+import gc
+import importlib
+import sys
+import threading
+import time
+
+module, collections, nap_ms = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+nap = importlib.import_module(module).nap
+now = time.monotonic_ns
+
+IN_C = "attached" if module.endswith("broken") else "detached"
+# Without the GIL only a stop-the-world pause can keep a running thread from its next line for long;
+# with the GIL it is usually another thread that has it.
+HELD_UP = "waiting" if sys._is_gil_enabled() else "stopped"
+LONG_NS = nap_ms * 1_000_000 // 4  # no hiccup of the scheduler, and longer than its time slice
+
+spans = []
+over = threading.Event()
+
+
+def span(thread, state, start_ns, end_ns):
+    spans.append({"thread": thread, "state": state, "start_ns": start_ns, "end_ns": end_ns})
+
+
+def napper():
+    """Naps in C, comes back to Python for a moment, naps again."""
+    while not over.is_set():
+        span("napper", IN_C, *nap(nap_ms))
+
+
+def bystander():
+    """Plain Python that has to do with neither; where its clock jumps, something held it up."""
+    begin = before = now()
+    while not over.is_set():
+        t = now()
+        if t - before > LONG_NS:
+            span("bystander", "attached", begin, before)
+            span("bystander", HELD_UP, before, t)
+            begin = t
+        before = t
+    span("bystander", "attached", begin, before)
+
+
+gc.collect()
+workers = [threading.Thread(target=napper), threading.Thread(target=bystander)]
+for worker in workers:
+    worker.start()
+
+timings = []
+for number in range(collections):
+    # Come at another phase of the nap each time: multiples of the golden ratio spread evenly.
+    pause_ns = int(nap_ms * 1_000_000 * (0.6 + 0.8 * (number * 0.618 % 1)))
+    wanted = now() + pause_ns
+    time.sleep(pause_ns / 1e9)
+    begun = now()
+    gc.collect()
+    timings.append({"wanted_ns": wanted, "begun_ns": begun, "done_ns": now()})
+over.set()
+for worker in workers:
+    worker.join()
+
+for at in timings:
+    if at["begun_ns"] - at["wanted_ns"] > LONG_NS:
+        span("collector", "waiting", at["wanted_ns"], at["begun_ns"])
+    span("collector", "attached", at["begun_ns"], at["done_ns"])
+events = [
+    {"label": "gc.collect()", "start_ns": at["begun_ns"], "end_ns": at["done_ns"]} for at in timings
+]
+result = {"collections": timings, "spans": spans, "events": events}
