@@ -11,7 +11,7 @@ import struct
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -61,6 +61,11 @@ class Recipe:
     sanitizer: str = ""
     needs_mb: int = 1200
     usually: str = "3-6 minutes on 2 cores"
+
+    @property
+    def words(self) -> list[str]:
+        """All that configure is told, apart from where to install and which compiler to use."""
+        return [*self.configure, *(f"{k}={v}" for k, v in sorted(self.variables.items()))]
 
 
 # Compressed debug information: gdb's py-bt needs all of it, the disk does not. NODIST keeps the flag
@@ -277,31 +282,44 @@ class Build:
         Raises:
             Trouble: it failed; the log is kept and named.
         """
-        start = time.monotonic()
         arch = machine()
         folder = _store.prepare(_store.root())
+        _store.clean_leftovers(self.py, self.flavor)
         _store.enough_space(folder, RECIPES[self.flavor].needs_mb)
-        logs = _store.prepare(folder / "logs")
-        stamp = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
-        self.log = logs / f"{self.py}-{self.flavor}-{stamp}.log"
-        require_packages(self.flavor, self.log)
-        source = _debian.source(self.py)
-        staging = _store.building_folder(self.py, self.flavor)
-        try:
-            executable = self._build(source, staging, arch, start)
-        finally:
-            _store.discard(staging)
-        self.log.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            logs.rmdir()
-        return executable
+        _debian.require(self.py)
+        with self._logging(folder / "logs"):
+            require_packages(self.flavor, self.log)
+            source = _debian.source(self.py)
+            staging = _store.building_folder(self.py, self.flavor)
+            try:
+                return self._build(source, staging, arch)
+            finally:
+                _store.discard(staging)
 
-    def _build(self, source: _debian.Source, staging: Path, arch: str, start: float) -> Path:
+    @contextlib.contextmanager
+    def _logging(self, folder: Path) -> Iterator[None]:
+        """Keep one log, and only of a failure."""
+        _store.prepare(folder)
+        self.log = folder / f"{self.py}-{self.flavor}.log"
+        self.log.unlink(missing_ok=True)
+        failed = False
+        try:
+            yield
+        except Trouble:
+            failed = True
+            raise
+        finally:
+            if not failed:
+                self.log.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    def _build(self, source: _debian.Source, staging: Path, arch: str) -> Path:
+        start = time.monotonic()
         tree = staging / "src"
         patches = self._unpack(source, tree)
         version = _version(tree)
-        recipe = RECIPES[self.flavor]
-        words = [*recipe.configure, *(f"{k}={v}" for k, v in sorted(recipe.variables.items()))]
+        words = RECIPES[self.flavor].words
         digest = _store.flags_hash(source.version, *words)
         prefix = _store.root() / _store.key(version, self.flavor, arch, digest)
         chosen = compiler(self.flavor)
@@ -421,17 +439,19 @@ def _compiler_version(chosen: Compiler) -> str:
 def _add_debugger_files(tree: Path, prefix: Path) -> None:
     """Give gdb what `py-bt` needs, and every build the name that its version asks for."""
     binaries = prefix / "bin"
-    real = next(
+    programs = [
         path
-        for path in sorted(binaries.glob("python3.*t*"))
-        if path.is_file() and not path.is_symlink() and re.fullmatch(r"python3\.\d+td?", path.name)
-    )
-    plain = binaries / real.name.rstrip("d")
-    if not plain.exists():
-        plain.symlink_to(real.name)
+        for path in sorted(binaries.glob("python3.*"))
+        if re.fullmatch(r"python3\.\d+t?d?", path.name) and not path.is_symlink()
+    ]
+    for path in programs:
+        plain = binaries / path.name.rstrip("d")
+        if not plain.exists():
+            plain.symlink_to(path.name)
     library = tree / "Tools/gdb/libpython.py"
     share = prefix / "share/gdb"
     share.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(library, share / "libpython.py")
-    # gdb looks for this name beside the program, after following symbolic links.
-    shutil.copyfile(library, binaries / f"{real.name}-gdb.py")
+    for path in programs:
+        # gdb looks for this name beside the program, after following symbolic links.
+        shutil.copyfile(library, binaries / f"{path.name}-gdb.py")

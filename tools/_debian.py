@@ -87,6 +87,8 @@ def mirrors(apt_folder: Path = APT_FOLDER) -> list[str]:
     one (Ubuntu's, security, third parties) are left out.
     """
     if chosen := os.environ.get(MIRROR_VARIABLE):
+        if not re.fullmatch(r"[a-z0-9+.-]+:\S+", chosen):
+            raise Trouble(f"{MIRROR_VARIABLE} is {chosen!r}, not an address: correct or unset it.")
         return [chosen.rstrip("/")]
     entries: list[Entry] = []
     for path in (apt_folder / "sources.list", *sorted((apt_folder / "sources.list.d").glob("*"))):
@@ -143,7 +145,7 @@ def source(py: str) -> Source:
         cached = _cached(series)
         if cached is not None:
             return cached
-        _check_apt(series)
+        require(py)
         reasons = []
         for suite in SUITES.get(series, ("forky", "sid")):
             for uri in mirrors():
@@ -155,7 +157,15 @@ def source(py: str) -> Source:
         raise Trouble(" ".join(reasons))
 
 
-def _check_apt(series: str) -> None:
+def require(py: str) -> None:
+    """Make sure that `source` has a way to go, before anything is installed for its sake.
+
+    Raises:
+        Trouble: it has none; the message says what to do.
+    """
+    series = py[:-1]
+    if any((_store.root() / "sources" / series).glob("*/source.json")):
+        return
     if shutil.which("apt-get") is None:
         raise Trouble(
             f"CPython {series} is built from Debian's source package, and there is no apt-get here."
@@ -212,16 +222,17 @@ def _download(series: str, suite: str, uri: str) -> Source:
     package = f"python{series}"
     where = f"{package} from Debian's suite {suite} at {uri}"
     with _fetching(series) as folder:
-        log, files = folder / "log", folder / "files"
+        files = folder / "files"
         options = _apt_options(folder, suite, uri)
         say(f"Fetching the source of {where}: usually under a minute")
         begin = time.monotonic()
-        _apt(["update"], options, log, folder, INDEX_LIMIT_S, where)
+        _apt(["update"], options, folder, INDEX_LIMIT_S, where)
         files.mkdir()
         # Only what the signed index vouches for: see _apt_options.
         wanted = ["source", "--download-only", "--only-source", package]
-        _apt(wanted, options, log, files, SOURCE_LIMIT_S, where)
-        sha256 = {path.name: _sha256(path) for path in sorted(files.iterdir()) if path.is_file()}
+        _apt(wanted, options, files, SOURCE_LIMIT_S, where)
+        _own(files)
+        sha256 = {path.name: _sha256(path) for path in sorted(files.iterdir())}
         version = _version_of(files, where)
         record = {"package": package, "version": version, "suite": suite, "sha256": sha256}
         (files / "source.json").write_text(json.dumps(record, indent=1) + "\n")
@@ -231,6 +242,15 @@ def _download(series: str, suite: str, uri: str) -> Source:
         files.rename(final)
         say(f"Fetched {package} {version}: {time.monotonic() - begin:.0f} s, signature checked")
         return Source(final, package, version, suite, sha256)
+
+
+def _own(folder: Path) -> None:
+    """Replace links, which apt makes to the files of a mirror on a local disk, by copies."""
+    for path in folder.iterdir():
+        if path.is_symlink():
+            target = path.resolve()
+            path.unlink()
+            shutil.copyfile(target, path)
 
 
 def _version_of(files: Path, where: str) -> str:
@@ -270,17 +290,13 @@ def _apt_options(folder: Path, suite: str, uri: str) -> list[str]:
     return [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
 
 
-def _apt(
-    words: list[str], options: list[str], log: Path, cwd: Path, limit_s: float, where: str
-) -> None:
+def _apt(words: list[str], options: list[str], cwd: Path, limit_s: float, where: str) -> None:
     try:
         status, printed = capture(
             ["apt-get", "-q", *options, *words], limit_s=limit_s, cwd=cwd, env=_apt_environment()
         )
     except Trouble as trouble:
         raise Trouble(f"Could not fetch {where}: apt-get {trouble}.") from None
-    with log.open("a") as output:
-        output.write(printed)
     if status != 0:
         raise Trouble(f"Could not fetch {where}: {_apt_reason(printed)}")
 

@@ -89,13 +89,14 @@ class Stored:
         return self.prefix / str(self.stamp["executable"])
 
 
-def finished(py: str, flavor: str, machine: str) -> list[Stored]:
+def finished(py: str, flavor: str, machine: str, configure: Sequence[str]) -> list[Stored]:
     """The stamped interpreters for a request, newest version first.
 
     Args:
         py: "3.13t".
         flavor: one of `FLAVORS`.
         machine: "x86_64" or "aarch64".
+        configure: the flags that one would be built with today; others don't count.
     """
     found = [
         stored
@@ -103,6 +104,7 @@ def finished(py: str, flavor: str, machine: str) -> list[Stored]:
         if (stored.stamp.get("py"), stored.stamp.get("flavor")) == (py, flavor)
         and (stored.stamp.get("machine"), stored.stamp.get("recipe")) == (machine, RECIPE)
         and stored.stamp.get("prefix") == str(stored.prefix)
+        and stored.stamp.get("configure") == list(configure)
     ]
     return sorted(found, key=_newness, reverse=True)
 

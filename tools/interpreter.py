@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -56,15 +57,25 @@ def _look_in_cache(py: str, flavor: str, tried: _candidates.Tried) -> Path | Non
     place = "the cache"
     try:
         tried.add(place, f"no {flavor} build in {_store.root()}")
-        stored = _store.finished(py, flavor, _compile.machine())
+        stored = _stored(py, flavor)
     except Trouble as trouble:
         tried.add(place, str(trouble))
         return None
     for each in stored:
+        cc = str(each.stamp.get("cc"))
+        if _compile.RECIPES[flavor].sanitizer and shutil.which(cc) is None:
+            # Extension modules have to be compiled with the sanitizer that the interpreter has.
+            tried.add(place, f"{each.prefix} was built with {cc}, which is no longer there")
+            continue
         found = _candidates.accept(place, each.executable, py, tried)
         if found is not None:
             return found
     return None
+
+
+def _stored(py: str, flavor: str) -> list[_store.Stored]:
+    words = _compile.RECIPES[flavor].words
+    return _store.finished(py, flavor, _compile.machine(), words)
 
 
 def ensure(py: str = DEFAULT_PY, flavor: str = "release") -> Path:
@@ -89,7 +100,7 @@ def ensure(py: str = DEFAULT_PY, flavor: str = "release") -> Path:
             # Again: the process that we waited for may have made it.
             return _look_in_cache(py, flavor, tried) or _get(py, flavor, held, tried)
     except Trouble as trouble:
-        tried.add("Debian's source", str(trouble))
+        tried.add("building it", str(trouble))
         raise Trouble(_nothing_found(py, flavor, tried)) from None
 
 
@@ -98,7 +109,12 @@ def _get(py: str, flavor: str, held: int, tried: _candidates.Tried) -> Path:
         found = _candidates.install_with_uv(py, tried)
         if found is not None:
             return found
-    return _compile.Build(py, flavor, held).run()
+    broken = _stored(py, flavor)  # or one of them would have been taken
+    executable = _compile.Build(py, flavor, held).run()
+    for each in broken:
+        if each.prefix not in executable.parents:
+            _store.discard(each.prefix)
+    return executable
 
 
 def _nothing_found(py: str, flavor: str, tried: _candidates.Tried) -> str:
