@@ -1,11 +1,18 @@
 """What runs inside a child process: the only place where code under study is executed.
 
 This file is run as a script by an interpreter that need not have racelab installed (a ThreadSanitizer
-build, say), so it uses the standard library alone and imports nothing of its neighbours. It reads its
-job from one file descriptor and reports on another, one JSON object a line:
+build, say): for plain code it uses the standard library alone; for a race it imports `racelab.lab` and
+the C core from the folder that it is told. A child is spawned, or forked by a zygote: a light process
+with one thread that has imported what every race needs, and never a module under study.
+
+A job comes from one file descriptor; what happens is reported on another, one JSON object a line:
 
     {"event": "started", "gil": false}
     {"event": "warning", "category": "RuntimeWarning", "text": "...", "gil_enabled_by": "module"}
+    {"event": "ready", "gil": false}               a race: all is imported, the GIL is as it should be
+    {"event": "gil-enabled", "gil": true}          a race: an import turned it on, so nothing was raced
+    {"event": "not-run", "text": "..."}            a race: lab or module cannot be imported
+    {"event": "run", "index": 0, "facts": {...}}   a race: one call of the C core has returned
     {"event": "done", "gil": false, "returned": ..., "unreturnable": null}
     {"event": "error", "type": "ValueError", "text": "...", "traceback": "...", "gil": false}
     {"event": "exit", "gil": false}
@@ -173,13 +180,10 @@ def _run_code(job: dict[str, Any], report: Reporter) -> None:
     report.send("done", gil=_gil_enabled(), returned=value, unreturnable=why_not)
 
 
-def main(descriptor: int) -> None:
-    """Read the job and do it. Called by the last line of the script that `runner` starts."""
+def _prepare(job: dict[str, Any]) -> Reporter:
+    """Everything that comes before the code itself; the order matters."""
     import faulthandler
-    import json
 
-    with os.fdopen(descriptor, "rb") as file:
-        job = json.loads(file.read())
     _die_with_parent(job["life"])
     faulthandler.enable(file=job["trace"], all_threads=True)
     if job["dump_signal"]:
@@ -193,4 +197,263 @@ def main(descriptor: int) -> None:
     if job["memory_mb"]:
         _limit_memory(job["memory_mb"])
     report.send("started", gil=_gil_enabled())
-    _run_code(job, report)
+    return report
+
+
+# ---------------------------------------------------------------------------------------------------
+# Races
+# ---------------------------------------------------------------------------------------------------
+
+
+class _Prepared:
+    """The arguments of the C core that do not change between the runs of a job."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        lab = _load_lab(job)
+        modules = [_import(name) for name in job["imports"]]
+        self.module = modules[0] if modules else None
+        cast = lab.cast(job["threads"])
+        self.arguments = {
+            "setup": self._setup(lab),
+            "actors": [self._body(lab, actor) for actor in cast],
+            "threads": job["threads"],
+            "observe": lab.observe,
+            "observe_key": lab.observe_key,
+            "bursts": [actor.burst for actor in cast],
+            "made_by": next((i for i, actor in enumerate(cast) if actor.made_by), None),
+        }
+
+    def _attribute(self, name: str) -> Any:
+        if self.module is None:
+            raise AttributeError(f"the lab names {name!r}, but has no module to look in")
+        return getattr(self.module, name)
+
+    def _setup(self, lab: Any) -> Any:
+        if lab.setup is None:
+            return None
+        if isinstance(lab.setup, str):
+            return self._attribute(lab.setup)
+        return self._with_module(lab.setup)
+
+    def _with_module(self, setup: Callable[..., object]) -> Callable[..., object]:
+        """A setup that takes one argument gets the module."""
+        import functools
+        import inspect
+
+        try:
+            parameters = inspect.signature(setup).parameters.values()
+        except (TypeError, ValueError):
+            return setup
+        wanted = [
+            p for p in parameters if p.default is p.empty and p.kind <= p.POSITIONAL_OR_KEYWORD
+        ]
+        return functools.partial(setup, self.module) if len(wanted) == 1 else setup
+
+    def _body(self, lab: Any, actor: Any) -> Any:
+        body = actor.body
+        if isinstance(body, str) and lab.setup is None:
+            body = self._attribute(body)
+        return (body, *actor.args) if actor.args else body
+
+
+def _import(name: str) -> Any:
+    import importlib
+
+    return importlib.import_module(name)
+
+
+def _load_lab(job: dict[str, Any]) -> Any:
+    """The lab, from its file or from its pickle."""
+    if job["lab_file"]:
+        from racelab.lab import load_labs
+
+        return next(lab for lab in load_labs(job["lab_file"]) if lab.name == job["lab"])
+    import base64
+    import importlib.util
+    import pickle
+
+    for name, file in job["lab_modules"].items():
+        # Callables at module level were pickled by name: test files, say, which nobody can import.
+        if name not in sys.modules:
+            spec = importlib.util.spec_from_file_location(name, file)
+            if spec is not None and spec.loader is not None:
+                module = importlib.util.module_from_spec(spec)
+                sys.modules[name] = module
+                spec.loader.exec_module(module)
+    return pickle.loads(base64.b64decode(job["lab_pickle"]))
+
+
+def _run_race(job: dict[str, Any], report: Reporter) -> None:
+    """Import what is to be raced, look at the GIL, then let the C core do one run after another."""
+    import mmap
+
+    os.environ.pop("RACELAB_WIDEN", None)
+    if job["widen"]:
+        os.environ["RACELAB_WIDEN"] = "1"
+    try:
+        _race = _import("racelab._race")
+        prepared = _Prepared(job)
+    except BaseException as error:
+        report.send("not-run", text=_traceback(error), gil=_gil_enabled())
+        sys.exit(1)
+    if _gil_enabled() and not job["allow_gil"]:
+        report.send("gil-enabled", gil=True)
+        return
+    report.send("ready", gil=_gil_enabled())
+    with mmap.mmap(job["tally"], 0) as tally:
+        for index, run in enumerate(job["runs"]):
+            report.send("begin", index=index)
+            facts = _race.run(**{**prepared.arguments, **run}, tally=tally, labels=job["labels"])
+            report.send("run", index=index, facts=facts, gil=_gil_enabled())
+    report.send("done", gil=_gil_enabled())
+
+
+def _calibrate(job: dict[str, Any], report: Reporter) -> None:
+    os.environ.pop("RACELAB_WIDEN", None)
+    if job["widen"]:
+        os.environ["RACELAB_WIDEN"] = "1"
+    facts = _import("racelab._race").calibrate(**job["calibrate"])
+    report.send("run", index=0, facts=facts, gil=_gil_enabled())
+    report.send("done", gil=_gil_enabled())
+
+
+def _run_guarded(
+    task: Callable[[dict[str, Any], Reporter], None], job: dict[str, Any], report: Reporter
+) -> None:
+    """Run a task of the harness; an exception out of it is this repetition's ending."""
+    try:
+        task(job, report)
+    except Exception as error:
+        text = _traceback(error)
+        report.send(
+            "error", type=type(error).__name__, text=str(error), traceback=text, gil=_gil_enabled()
+        )
+        sys.exit(1)
+
+
+def _do(job: dict[str, Any]) -> None:
+    report = _prepare(job)
+    if job["task"] == "code":
+        _run_code(job, report)
+        return
+    if job["package"] not in sys.path:
+        sys.path.append(job["package"])
+    _run_guarded(_run_race if job["task"] == "race" else _calibrate, job, report)
+
+
+def main(descriptor: int) -> None:
+    """Read the job and do it. Called by the last line of the script that `runner` starts."""
+    import json
+
+    with os.fdopen(descriptor, "rb") as file:
+        job = json.loads(file.read())
+    _do(job)
+
+
+# ---------------------------------------------------------------------------------------------------
+# The zygote
+# ---------------------------------------------------------------------------------------------------
+
+#: Order in which a request brings its file descriptors.
+FORK_DESCRIPTORS = ("job", "out", "err", "events", "trace", "life", "tally")
+
+
+def zygote(descriptor: int, package: str) -> None:
+    """Fork one child after another, on request, until the other side hangs up.
+
+    Requests, two bytes: R0 (with FORK_DESCRIPTORS) forks, D and a signal asks the child for its
+    stacks, K0 kills its group. Answers, nine bytes: Z when ready, P and the child's pid, X and its wait
+    status, as little-endian integers.
+    """
+    import faulthandler  # noqa: F401  (imported here once, used in every child)
+    import gc
+    import json  # noqa: F401
+    import mmap  # noqa: F401
+    import socket
+    import warnings  # noqa: F401
+
+    sys.path.append(package)
+    _import("racelab.lab")
+    _import("racelab._race").tick_hz()  # measured once, inherited
+    gc.collect()
+    gc.freeze()
+    line = socket.socket(fileno=descriptor)
+    line.sendall(b"Z" + bytes(8))
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(line, 2, len(FORK_DESCRIPTORS))
+        if not message:
+            return
+        if message[:1] == b"R":  # K and D may come after the child's end: nothing is left to do
+            _fork_one(line, dict(zip(FORK_DESCRIPTORS, descriptors, strict=True)))
+
+
+def _fork_one(line: Any, descriptors: dict[str, int]) -> None:
+    pid = os.fork()
+    if pid == 0:
+        _be_child(line, descriptors)
+    for number in descriptors.values():
+        os.close(number)
+    line.sendall(b"P" + pid.to_bytes(8, "little"))
+    status = _wait_for(line, pid)
+    line.sendall(b"X" + status.to_bytes(8, "little"))
+
+
+def _wait_for(line: Any, pid: int) -> int:
+    """Obey the runner until the child has ended; kill what it leaves, and reap it."""
+    import select
+
+    exited = os.pidfd_open(pid)
+    try:
+        while True:
+            ready, _, _ = select.select([line, exited], [], [])
+            if exited in ready:
+                break
+            command = line.recv(2)
+            if command[:1] == b"D":
+                os.kill(pid, command[1])
+            else:  # K, or the runner is gone
+                _kill_group(pid)
+            if not command:
+                os._exit(0)
+        _kill_group(pid)
+        return os.waitpid(pid, 0)[1]
+    finally:
+        os.close(exited)
+
+
+def _kill_group(pid: int) -> None:
+    import contextlib
+    import signal
+
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)  # it may not have become a group's leader yet
+
+
+def _be_child(line: Any, descriptors: dict[str, int]) -> None:
+    """The forked child's whole life. It never returns into the zygote's loop."""
+    import json
+    import traceback
+
+    status = 1
+    try:
+        os.setsid()
+        line.close()
+        os.dup2(descriptors["out"], 1)
+        os.dup2(descriptors["err"], 2)
+        with os.fdopen(descriptors["job"], "rb") as file:
+            job = json.loads(file.read())
+        job.update({name: descriptors[name] for name in ("events", "trace", "life", "tally")})
+        os.environ.clear()
+        os.environ.update(job["env"])
+        os.chdir(job["cwd"])
+        _do(job)
+        status = 0
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        # Not the interpreter's own end: tearing down what was raced is not part of the race.
+        os._exit(status)

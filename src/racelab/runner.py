@@ -1,8 +1,7 @@
-"""Start children, watch them, and say in one word how each of them ended.
+"""Run a child, and say in one word how it ended.
 
 The parent never dies with a child, never waits longer than it was told, and leaves nothing behind: no
-process, no zombie, no file. A child leads a session of its own and is killed with its whole group; if
-the parent is killed, the kernel kills the group (see `child`).
+process, no zombie, no file (see `processes`).
 """
 
 from __future__ import annotations
@@ -12,36 +11,21 @@ import html
 import json
 import os
 import re
-import selectors
 import shutil
 import signal
-import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from racelab.build import Built
+from racelab.processes import Spawned, Watched
 
 __all__ = ["Ending", "run_child"]
 
-#: What is kept of stdout and of stderr; the rest is counted and thrown away.
-OUTPUT_LIMIT = 1 << 20
-TRACE_LIMIT = 1 << 18
-EVENTS_LIMIT = 1 << 26
-#: How long a hanging child may take to write its stacks before it is killed.
-DUMP_WAIT_S = 0.5
-#: Asks faulthandler for every thread's stack. Real-time signals are the ones that nobody uses.
-DUMP_SIGNAL = int(signal.SIGRTMIN) + 5 if hasattr(signal, "SIGRTMIN") else int(signal.SIGUSR2)
-
 CODE_NAME = "<child>"
-_BOOTSTRAP = (
-    "import sys; _ = {{'__name__': 'racelab_child', '__file__': {path!r}}}; "
-    "exec(compile(open({path!r}).read(), {path!r}, 'exec'), _); _['main']({descriptor})"
-)
 _SANITIZER = re.compile(
     r"(?:WARNING|ERROR): (?:Thread|Address)Sanitizer: ([a-zA-Z][\w -]*?)(?: on | \(|\n|$)"
 )
@@ -194,6 +178,7 @@ def run_child(
         raise ValueError(f"timeout_s={timeout_s!r}: a time limit is a number of seconds above 0.")
     text, filename, folder = _code(code)
     job = {
+        "task": "code",
         "code": text,
         "filename": filename,
         "folder": folder,
@@ -205,9 +190,9 @@ def run_child(
     if memory_mb is not None:
         # The allocator of a free-threaded build sets a GiB aside at its start, beyond any limit.
         variables.setdefault("MIMALLOC_ARENA_RESERVE", "0")
-    with _Child(interpreter(python), job, variables, xoptions) as child:
+    with Spawned(interpreter(python), job, variables, xoptions) as child:
         child.watch(timeout_s)
-    return child.ending()
+    return ending_of(child)
 
 
 def _code(code: str | Path) -> tuple[str, str, str]:
@@ -262,244 +247,42 @@ def child_environment(gil: Gil, env: Mapping[str, str | None] | None) -> dict[st
     return {name: value for name, value in merged.items() if value is not None}
 
 
-class _Stream:
-    """One pipe from the child: keeps its beginning, counts the rest."""
-
-    def __init__(self, descriptor: int, limit: int) -> None:
-        self.descriptor = descriptor
-        self.limit = limit
-        self.kept = bytearray()
-        self.thrown_away = 0
-        os.set_blocking(descriptor, False)
-
-    def read(self) -> bool:
-        """Take what is there; False at the end of the stream."""
-        try:
-            data = os.read(self.descriptor, 1 << 16)
-        except BlockingIOError:
-            return True
-        room = self.limit - len(self.kept)
-        self.kept += data[:room]
-        self.thrown_away += max(0, len(data) - max(room, 0))
-        return bool(data)
-
-    def text(self) -> str:
-        """What was kept, as text; bytes that are not UTF-8 show as \\xNN."""
-        return self.kept.decode("utf-8", "backslashreplace")
+def ending_of(child: Watched) -> Ending:
+    """Put together what was seen of a child that has ended."""
+    events = parse_events(child.events.text())
+    assert child.status is not None
+    died_by = _signal_name(-child.status) if child.status < 0 else None
+    last = {key: value for event in events for key, value in event.items() if value is not None}
+    return Ending(
+        outcome=_outcome(child, events, died_by),
+        returned=first_event(events, "done").get("returned"),
+        stdout=child.out.text(),
+        stderr=child.err.text(),
+        exit_status=None if child.status < 0 else child.status,
+        signal=died_by,
+        seconds=child.seconds,
+        traceback=first_event(events, "error").get("traceback") or _own_frames(child.trace.text()),
+        warnings=tuple(_warnings(events)),
+        gil_enabled=True if last.get("gil_enabled_by") else last.get("gil"),
+        gil_enabled_by=last.get("gil_enabled_by"),
+        thrown_away=child.out.thrown_away + child.err.thrown_away,
+    )
 
 
-class _Child:
-    """One child process from start to end; a context manager that never leaves it running."""
-
-    def __init__(
-        self, python: str, job: dict[str, Any], env: dict[str, str], xoptions: Sequence[str]
-    ) -> None:
-        self.begin = time.perf_counter()
-        self.seconds = 0.0
-        self.timed_out = False
-        self.status: int | None = None
-        self._opened: list[int] = []
-        try:
-            self._start(python, job, env, xoptions)
-        except BaseException:
-            self._close_all()
-            raise
-
-    def _pipe(self) -> tuple[int, int]:
-        ends = os.pipe()
-        self._opened += ends
-        return ends
-
-    def _start(
-        self, python: str, job: dict[str, Any], env: dict[str, str], xoptions: Sequence[str]
-    ) -> None:
-        out, out_child = self._pipe()
-        err, err_child = self._pipe()
-        events, events_child = self._pipe()
-        trace, trace_child = self._pipe()
-        life_child, self._life = self._pipe()
-        job = {
-            **job,
-            "events": events_child,
-            "trace": trace_child,
-            "life": life_child,
-            "dump_signal": DUMP_SIGNAL,
-        }
-        with _job_file(job) as file:
-            self.process = subprocess.Popen(
-                _command(python, file.fileno(), xoptions),
-                stdin=subprocess.DEVNULL,
-                stdout=out_child,
-                stderr=err_child,
-                pass_fds=(file.fileno(), events_child, trace_child, life_child),
-                env=env,
-                start_new_session=True,
-            )
-        for descriptor in (out_child, err_child, events_child, trace_child, life_child):
-            os.close(descriptor)
-            self._opened.remove(descriptor)
-        self.out = _Stream(out, OUTPUT_LIMIT)
-        self.err = _Stream(err, OUTPUT_LIMIT)
-        self.events = _Stream(events, EVENTS_LIMIT)
-        self.trace = _Stream(trace, TRACE_LIMIT)
-
-    def _streams(self) -> tuple[_Stream, ...]:
-        return (self.out, self.err, self.events, self.trace)
-
-    def __enter__(self) -> _Child:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Whatever happened (Ctrl-C, say): kill the group, reap the child, close the pipes."""
-        try:
-            self._finish()
-        finally:
-            self._close_all()
-
-    def _close_all(self) -> None:
-        for descriptor in self._opened:
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
-        self._opened.clear()
-
-    def watch(self, timeout_s: float) -> None:
-        """Read what the child writes until it ends or its time is up."""
-        deadline = self.begin + timeout_s
-        with selectors.DefaultSelector() as selector:
-            exited = _exit_descriptor(self.process.pid)
-            if exited is not None:
-                self._opened.append(exited)
-                selector.register(exited, selectors.EVENT_READ)
-            for stream in self._streams():
-                selector.register(stream.descriptor, selectors.EVENT_READ, stream)
-            while not self._ended():
-                left = deadline - time.perf_counter()
-                if left <= 0:
-                    self._time_is_up(selector)
-                    return
-                # Without a descriptor for the exit we have to look every few milliseconds.
-                _pump(selector, left if exited is not None else min(left, 0.005))
-
-    def _ended(self) -> bool:
-        """Whether the child has ended. It is not reaped yet, so its group's number is still ours."""
-        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self.process.pid, flags) is not None
-
-    def _time_is_up(self, selector: selectors.BaseSelector) -> None:
-        """Ask for the stacks, give it a moment to write them, and leave the rest to `_finish`."""
-        self.timed_out = True
-        with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(DUMP_SIGNAL)
-        until = time.perf_counter() + DUMP_WAIT_S
-        seen = -1
-        while time.perf_counter() < until and not self._ended():
-            if len(self.trace.kept) == seen > 0:
-                break
-            seen = len(self.trace.kept)
-            _pump(selector, 0.05)
-
-    def _finish(self) -> None:
-        if self.status is not None:
-            return
-        # The leader is dead or dying but not reaped: this hits its descendants and nobody else.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.status = self.process.wait()
-        self.seconds = time.perf_counter() - self.begin
-        for stream in self._streams():
-            self._drain(stream)
-
-    @staticmethod
-    def _drain(stream: _Stream) -> None:
-        """What is still in the pipe. A descendant that left the group may hold it open: do not wait."""
-        for _ in range(1024):
-            before = len(stream.kept) + stream.thrown_away
-            if not stream.read() or len(stream.kept) + stream.thrown_away == before:
-                return
-
-    def ending(self) -> Ending:
-        """Put together what was seen."""
-        events = _parse_events(self.events.text())
-        assert self.status is not None
-        died_by = _signal_name(-self.status) if self.status < 0 else None
-        last = {key: value for event in events for key, value in event.items() if value is not None}
-        return Ending(
-            outcome=self._outcome(events, died_by),
-            returned=_first(events, "done").get("returned"),
-            stdout=self.out.text(),
-            stderr=self.err.text(),
-            exit_status=None if self.status < 0 else self.status,
-            signal=died_by,
-            seconds=self.seconds,
-            traceback=_first(events, "error").get("traceback") or _own_frames(self.trace.text()),
-            warnings=tuple(_warnings(events)),
-            gil_enabled=True if last.get("gil_enabled_by") else last.get("gil"),
-            gil_enabled_by=last.get("gil_enabled_by"),
-            thrown_away=self.out.thrown_away + self.err.thrown_away,
-        )
-
-    def _outcome(self, events: list[dict[str, Any]], died_by: str | None) -> str:
-        if self.timed_out:
-            return "hang"
-        found = _SANITIZER.search(self.err.text())
-        if found and self.status != 0:
-            return f"sanitizer({found.group(1).strip()})"
-        if died_by is not None:
-            return "killed" if died_by == "SIGKILL" else f"crash({died_by})"
-        error = _first(events, "error")
-        if error and self.status == 1:
-            return f"error({error['type']})"
-        if not events and self.status != 0:
-            return "not-run"
-        return "ok" if self.status == 0 and _first(events, "done") else f"exit({self.status})"
-
-
-def _pump(selector: selectors.BaseSelector, timeout_s: float) -> None:
-    """Read from every pipe that has something; forget those that have ended."""
-    for key, _ in selector.select(timeout_s):
-        if isinstance(key.data, _Stream) and not key.data.read():
-            selector.unregister(key.fd)
-
-
-def _exit_descriptor(pid: int) -> int | None:
-    """A descriptor that becomes readable when the process ends, where the system has such a thing."""
-    if not hasattr(os, "pidfd_open"):
-        return None
-    try:
-        return os.pidfd_open(pid)
-    except OSError:
-        return None
-
-
-def _command(python: str, descriptor: int, xoptions: Sequence[str]) -> list[str]:
-    """-u, so that what was printed before a crash is not lost; -P, so that our folder is not on the path."""
-    script = str(Path(__file__).with_name("child.py"))
-    options = [word for option in xoptions for word in ("-X", option)]
-    return [
-        python,
-        "-u",
-        "-P",
-        *options,
-        "-c",
-        _BOOTSTRAP.format(path=script, descriptor=descriptor),
-    ]
-
-
-@contextlib.contextmanager
-def _job_file(job: dict[str, Any]) -> Any:
-    """The job in a file without a name: any size, and nothing to remove."""
-    import tempfile
-
-    file: IO[bytes]
-    if hasattr(os, "memfd_create"):
-        file = os.fdopen(os.memfd_create("racelab-job"), "w+b")
-    else:
-        file = tempfile.TemporaryFile()  # noqa: SIM115  (closed below)
-    with file:
-        file.write(json.dumps(job).encode())
-        file.flush()
-        file.seek(0)
-        yield file
+def _outcome(child: Watched, events: list[dict[str, Any]], died_by: str | None) -> str:
+    if child.ended_by_us is not None:
+        return "hang"
+    found = _SANITIZER.search(child.err.text())
+    if found and child.status != 0:
+        return f"sanitizer({found.group(1).strip()})"
+    if died_by is not None:
+        return "killed" if died_by == "SIGKILL" else f"crash({died_by})"
+    error = first_event(events, "error")
+    if error and child.status == 1:
+        return f"error({error['type']})"
+    if not events and child.status != 0:
+        return "not-run"
+    return "ok" if child.status == 0 and first_event(events, "done") else f"exit({child.status})"
 
 
 def _own_frames(stacks: str) -> str:
@@ -515,7 +298,7 @@ def _own_frames(stacks: str) -> str:
     return "\n".join(lines)
 
 
-def _parse_events(text: str) -> list[dict[str, Any]]:
+def parse_events(text: str) -> list[dict[str, Any]]:
     """Whole lines only: a child that dies while it writes leaves half a line."""
     events = []
     for line in text.splitlines():
@@ -526,7 +309,8 @@ def _parse_events(text: str) -> list[dict[str, Any]]:
     return events
 
 
-def _first(events: list[dict[str, Any]], name: str) -> dict[str, Any]:
+def first_event(events: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    """The first event of that name, or an empty one."""
     return next((event for event in events if event.get("event") == name), {})
 
 
