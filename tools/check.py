@@ -1,0 +1,51 @@
+"""Read the code with the checkers' eyes: ruff (lint and format), mypy, and the C compiler's warnings."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from project import ROOT, python_of, say
+
+C_FLAGS = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
+
+
+def main() -> int:
+    """Run every checker, even when an earlier one complains; exit status 1 if any did."""
+    bin_folder = python_of("checks").parent
+    commands = [
+        [bin_folder / "ruff", "check", "."],
+        [bin_folder / "ruff", "format", "--check", "."],
+        [bin_folder / "mypy", "--python-executable", python_of("ft")],
+    ]
+    failed = 0
+    for command in commands:
+        say(f"check: {' '.join([Path(command[0]).name, *map(str, command[1:2])])}")
+        failed += subprocess.run([str(part) for part in command], cwd=ROOT).returncode != 0
+    failed += not native_code_is_clean()
+    return 1 if failed else 0
+
+
+def native_code_is_clean() -> bool:
+    """No warning from any C compiler that is here, for the core and for every lab."""
+    include = subprocess.run(
+        [str(python_of("ft")), "-c", "import sysconfig; print(sysconfig.get_path('include'))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    sources = [*ROOT.glob("src/racelab/*.c"), *ROOT.glob("ext/*/*.c")]
+    clean = True
+    for compiler in filter(shutil.which, ("gcc", "clang")):
+        say(f"check: {compiler} on {len(sources)} files")
+        for source in sources:
+            pedantic = ["-Wpedantic"] if "racelab" in source.parts else []
+            command = [compiler, *C_FLAGS, *pedantic, f"-I{include}", f"-I{ROOT / 'src'}"]
+            done = subprocess.run([*command, str(source)], cwd=ROOT)
+            clean = clean and done.returncode == 0
+    return clean
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
