@@ -1,0 +1,83 @@
+// Small repairs to the theme's pages, for people who use a keyboard or a screen reader.
+(() => {
+  // A control's spoken name has to contain the words it shows.
+  const name = (selector, words, root = document) => {
+    for (const element of root.querySelectorAll(selector)) {
+      element.setAttribute("aria-label", words(element));
+    }
+  };
+
+  // The theme draws three icons into its switch, with titles that are read out although two are hidden.
+  const silenceIcons = (button) => {
+    for (const icon of button.querySelectorAll("svg, i")) {
+      icon.removeAttribute("title");
+      icon.removeAttribute("aria-labelledby");
+      icon.setAttribute("aria-hidden", "true");
+      icon.querySelector("title")?.remove();
+    }
+  };
+
+  const modeName = () => {
+    const mode = document.documentElement.dataset.mode || "auto";
+    name(".theme-switch-button", () => `Colours: ${mode === "auto" ? "as the system" : mode}`);
+  };
+
+  const mend = () => {
+    name(".search-button-field", () => "Search Ctrl + K");
+    name("button.primary-toggle", () => "Contents: show or hide");
+    name("button.secondary-toggle", () => "On this page: show or hide");
+    name("div.cell details.hide > summary", (summary) =>
+      summary.parentElement.open
+        ? summary.querySelector(".expanded").textContent.trim()
+        : summary.querySelector(".collapsed").textContent.trim());
+    for (const details of document.querySelectorAll("div.cell details.hide")) {
+      details.addEventListener("toggle", () =>
+        name(":scope > summary", () =>
+          details.querySelector(details.open ? ".expanded" : ".collapsed").textContent.trim(), details));
+    }
+    for (const button of document.querySelectorAll(".theme-switch-button")) {
+      silenceIcons(button);
+      new MutationObserver(() => silenceIcons(button)).observe(button, { childList: true });
+    }
+    modeName();
+    new MutationObserver(modeName).observe(document.documentElement, { attributeFilter: ["data-mode"] });
+    // HTML outputs scroll inside themselves, so the keyboard has to reach them.
+    for (const box of document.querySelectorAll(".cell_output .text_html, .pst-scrollable-table-container")) {
+      if (box.scrollWidth > box.clientWidth && !box.querySelector("pre[tabindex]")) {
+        box.tabIndex = 0;
+        box.setAttribute("role", "group");
+        box.setAttribute("aria-label", "Wide content: scroll sideways");
+      }
+    }
+    const side = document.querySelector("#pst-primary-sidebar");  // holds the book's name, outside every landmark
+    side?.setAttribute("role", "complementary");
+    side?.setAttribute("aria-label", "Book");
+    for (const table of document.querySelectorAll(".bd-article table")) {
+      for (const cell of table.querySelectorAll("thead th:empty")) {
+        cell.outerHTML = "<td></td>";  // an empty heading heads nothing
+      }
+    }
+    nameWidgets();
+  };
+
+  // Sliders of ipywidgets come without a name; the label beside them has one. They are drawn late.
+  const nameWidgets = () => {
+    const label = () => {
+      for (const box of document.querySelectorAll(".jupyter-widgets")) {
+        const words = box.querySelector(".widget-label")?.textContent.trim() || "value";
+        for (const part of box.querySelectorAll("[role=slider], [role=progressbar], .widget-readout")) {
+          if (!part.hasAttribute("aria-label")) {
+            part.setAttribute("aria-label", words);
+          }
+        }
+      }
+    };
+    const place = document.querySelector(".bd-article");
+    if (place && document.querySelector('script[type^="application/vnd.jupyter.widget"]')) {
+      new MutationObserver(label).observe(place, { childList: true, subtree: true });
+      label();
+    }
+  };
+
+  document.addEventListener("DOMContentLoaded", mend);
+})();
