@@ -1,16 +1,19 @@
 """The book's figures: plain Matplotlib, one function each, readable on light and on dark pages.
 
-Every plot function takes ``ax=None`` (a new figure is made), returns the ``Axes``, and writes a description
-for people who cannot see the figure; `describe` replaces it. Matplotlib is imported when a figure is asked for.
+Every plot function takes ``ax=None`` (a new figure is made), returns the ``Axes``, and writes a
+description for people who cannot see the figure; `describe` replaces it. Matplotlib is imported
+when a figure is asked for.
 
-How light and dark are served. No colour at all reaches a contrast of 4.5:1 on white and on the theme's dark
-background at once (the best grey reaches 4.3:1), so text and axes are drawn in that grey, `INK`, and turned into
-``currentColor`` where a figure is shown as HTML: they take the colour of the page's own text. The data colours
-keep 3:1, what graphics need, on both backgrounds. See `use_style` for notebooks and for the site.
+How light and dark are served. No colour at all reaches a contrast of 4.5:1 on white and on the
+theme's dark background at once (the best grey reaches 4.3:1), so text and axes are drawn in that
+grey, `INK`, and turned into ``currentColor`` where a figure is shown as HTML: they take the colour
+of the page's own text. The data colours keep 3:1, what graphics need, on both backgrounds. See
+`use_style` for notebooks and for the site.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import html
@@ -19,7 +22,7 @@ import math
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -46,7 +49,7 @@ __all__ = [
 
 INK = "#797979"  # the grey with the best contrast on white and on #121212 together
 PALETTE = {
-    "broken": "#d55e00",  # Okabe and Ito's vermilion and blue: apart for every common colour blindness
+    "broken": "#d55e00",  # Okabe and Ito's vermilion and blue
     "fixed": "#0072b2",
     "good": "#008f68",
     "other": "#b8639a",
@@ -103,14 +106,26 @@ _STYLE: Any = {
 _Plot = TypeVar("_Plot", bound=Callable[..., Any])
 
 
+@contextlib.contextmanager
+def _style() -> Iterator[None]:
+    """The book's style for a while. Not rc_context: that would also undo what a backend sets when
+    the first figure of a kernel loads it, and no later figure would be shown."""
+    import matplotlib as mpl
+
+    before = {key: mpl.rcParams[key] for key in _STYLE}
+    mpl.rcParams.update(_STYLE)
+    try:
+        yield
+    finally:
+        mpl.rcParams.update(before)
+
+
 def _styled(plot: _Plot) -> _Plot:
     """Draw with the book's style, and leave the reader's own rcParams as they are."""
 
     @functools.wraps(plot)
     def draw(*args: Any, **kwargs: Any) -> Any:
-        import matplotlib as mpl
-
-        with mpl.rc_context(_STYLE):
+        with _style():
             return plot(*args, **kwargs)
 
     return cast("_Plot", draw)
@@ -128,13 +143,16 @@ def _axes(ax: Axes | None, height_in: float = 3.2) -> Axes:
 
 
 def _mark_own(figure: Figure) -> None:
-    figure._racelab = True  # type: ignore[attr-defined]
-    _show_own_as_html()
+    """Have notebooks show this figure as `figure_html`, whether `use_style` was called or not."""
+    figure._repr_html_ = functools.partial(figure_html, figure)  # type: ignore[method-assign]
+    shell = _kernel_shell()
+    if shell is not None:
+        _hide_axes_text(shell)
 
 
 def duration(ns: float) -> str:
-    """A duration in the largest unit that leaves it at 1 or more, three significant digits: ``"12.3 ms"``."""
-    for unit in ("s", "ms", "us"):
+    """A duration in the largest unit that leaves it at 1 or more, three significant digits: ``"12.3
+    ms"``.""" for unit in ("s", "ms", "us"):
         if abs(ns) >= UNITS_NS[unit] * 0.9995:
             return f"{_three(ns / UNITS_NS[unit])} {unit}"
     return f"{_three(ns)} ns"
@@ -148,15 +166,16 @@ def _three(value: float) -> str:
     return text if len(text) < 12 else f"{value:.3g}"
 
 
-# -- descriptions and HTML ---------------------------------------------------------------------------------------
+# -- descriptions and HTML -------------------------------------------------------------------------
 
 
 def describe(ax: Axes, text: str) -> Axes:
     """Say in words what a figure shows, for people who cannot see it. Returns the same Axes.
 
-    The plot functions write a description of their own; call this to say it better. Where the figure is shown
-    by `use_style` (a notebook, the site) the text becomes the ``aria-label`` of the SVG, which has the role ``img``, and
-    its ``<desc>`` and `savefig` files get it as metadata. Several Axes in one figure: their texts are joined.
+    The plot functions write a description of their own; call this to say it better. Where the
+    figure is shown as HTML (a notebook, the site; see `use_style`) the text becomes the
+    ``aria-label`` of the SVG, which has the role ``img``. Several Axes in one figure: their texts
+    are joined.
 
     Args:
         ax: any Axes, also one that racelab did not make.
@@ -172,7 +191,8 @@ def describe(ax: Axes, text: str) -> Axes:
 
 
 def description(figure: Figure) -> str:
-    """The words written by `describe` for all Axes of a figure, else the titles, else ``"Figure"``."""
+    """The words written by `describe` for all Axes of a figure, else the titles, else
+    ``"Figure"``."""
     said = [getattr(ax, "_racelab_description", "") for ax in figure.axes]
     said = [text for text in said if text]
     if not said:
@@ -185,7 +205,7 @@ def description(figure: Figure) -> str:
     return " ".join(said) or "Figure"
 
 
-# -- the timeline ------------------------------------------------------------------------------------------------
+# -- the timeline ----------------------------------------------------------------------------------
 
 
 @_styled
@@ -200,18 +220,20 @@ def timeline(
     """Draw what each thread did and when: one lane per thread, one box per span of time.
 
     Args:
-        spans: mappings with ``thread`` (str), ``state`` (``"attached"``, ``"detached"``, ``"waiting"`` or
-            ``"stopped"``), ``start_ns``, ``end_ns`` (numbers on one clock) and, if wanted, ``label`` (written
-            above the box where there is room). Lanes come in the order in which threads first appear.
+        spans: mappings with ``thread`` (str), ``state`` (``"attached"``, ``"detached"``,
+            ``"waiting"`` or ``"stopped"``), ``start_ns``, ``end_ns`` (numbers on one clock) and, if
+            wanted, ``label`` (written above the box where there is room). Lanes come in the order
+            in which threads first appear.
         events: mappings with ``label``, ``start_ns``, ``end_ns``: a band over all lanes, such as a
             stop-the-world pause or a ``gc.collect()``; its duration is written on it.
         ax: where to draw; a new figure by default.
         title: above the Axes; none by default.
-        unit: unit of the time axis: ``"ns"``, ``"us"``, ``"ms"`` or ``"s"``. Time 0 is the earliest start.
+        unit: unit of the time axis: ``"ns"``, ``"us"``, ``"ms"`` or ``"s"``. Time 0 is the earliest
+            start.
 
     Raises:
-        ValueError: no spans, an unknown state or unit, a missing key, an end before its start; the message
-            names the index and the value.
+        ValueError: no spans, an unknown state or unit, a missing key, an end before its start; the
+            message names the index and the value.
     """
     if unit not in UNITS_NS:
         raise ValueError(f"timeline: unit is {unit!r}; use one of {', '.join(UNITS_NS)}.")
@@ -252,7 +274,8 @@ def timeline(
 def _checked_span(
     what: str, index: int, span: Mapping[str, Any], keys: Sequence[str]
 ) -> dict[str, Any]:
-    """One span or event with everything a drawing needs, or an error that says which one is wrong and how."""
+    """One span or event with everything a drawing needs, or an error that says which one is wrong
+    and how."""
     where = f"timeline: {what}[{index}]"
     for key in (*keys, "start_ns", "end_ns"):
         if key not in span:
@@ -286,7 +309,8 @@ def _draw_box(axes: Axes, box: Mapping[str, Any], lane: int, zero: int, scale: i
 
 
 def _state_looks(state: str) -> list[dict[str, Any]]:
-    """Patch properties of a state: its fill, then its hatch. Two patches, as an SVG hatch takes the fill's opacity."""
+    """Patch properties of a state: its fill, then its hatch. Two patches, as an SVG hatch takes the
+    fill's opacity."""
     from matplotlib.colors import to_rgba
 
     fill, opacity, hatch, line = STATES[state]
@@ -301,7 +325,8 @@ def _state_looks(state: str) -> list[dict[str, Any]]:
 
 
 def _text_width(axes: Axes, text: Any) -> float:
-    """Width of a text in the units of the x axis, measured before the layout has settled (so: roughly)."""
+    """Width of a text in the units of the x axis, measured before the layout has settled (so:
+    roughly)."""
     pixels = text.get_window_extent().width
     span = axes.get_xlim()[1] - axes.get_xlim()[0]
     return float(pixels / axes.get_window_extent().width * span)
@@ -413,7 +438,7 @@ def _timeline_words(
     return " ".join(said)
 
 
-# -- failures against count ---------------------------------------------------------------------------------------
+# -- failures against count ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -421,11 +446,15 @@ class Series:
     """Runs in the order in which they were made, ready to be drawn against their count.
 
     Attributes:
-        failures: one truth value per run; with `runs`, the number of failures in each process instead.
-        variant: ``"broken"``, ``"broken_..."``, ``"fixed"`` or ``"fixed_..."``; decides marker and colour.
+        failures: one truth value per run; with `runs`, the number of failures in each process
+            instead.
+        variant: ``"broken"``, ``"broken_..."``, ``"fixed"`` or ``"fixed_..."``; decides marker and
+            colour.
         label: in the legend; the variant by default.
-        recorded: True for a recorded series (points joined), False for a run of today (points alone).
-        runs: runs in each process, for rates per round; None where each entry of `failures` is one run.
+        recorded: True for a recorded series (points joined), False for a run of today (points
+            alone).
+        runs: runs in each process, for rates per round; None where each entry of `failures` is one
+            run.
         unit: what a run is.
     """
 
@@ -438,7 +467,8 @@ class Series:
 
     @property
     def name(self) -> str:
-        """What the legend says, the day included: the two kinds of points are two kinds of evidence."""
+        """What the legend says, the day included: the two kinds of points are two kinds of
+        evidence."""
         return f"{self.label or self.variant.replace('_', ' ')}, {'recorded' if self.recorded else 'today'}"
 
 
@@ -450,10 +480,11 @@ def rate_vs_count(
     title: str | None = None,
     count: str = "racelab --count",
 ) -> Axes:
-    """Draw the estimated failure rate after N runs, with its narrowing interval (Wilson), against N.
+    """Draw the estimated failure rate after N runs, with its narrowing interval (Wilson), against
+    N.
 
-    Broken is drawn with filled circles, fixed with open squares; recorded points are joined, today's are not. As long as
-    nothing has failed the point is the upper bound, with an arrow down.
+    Broken is drawn with filled circles, fixed with open squares; recorded points are joined,
+    today's are not. As long as nothing has failed the point is the upper bound, with an arrow down.
 
     Args:
         series: one or more `Series`, or objects with the same attributes.
@@ -503,17 +534,20 @@ def detection_vs_count(
 ) -> Axes:
     """Draw the chance of at least one failure within N runs, against N.
 
-    Points: how many batches of N runs had a failure, with their interval, as far as there are five batches. Line: what
-    ``1 - (1 - p) ** N`` gives for the overall rate p, with a band for p's own interval; for a series without failures the dashed
-    edge says that the chance is below it. Points off the line mean that runs are not independent.
+    Points: how many batches of N runs had a failure, with their interval, as far as there are five
+    batches. Line: what ``1 - (1 - p) ** N`` gives for the overall rate p, with a band for p's own
+    interval; for a series without failures the dashed edge says that the chance is below it. Points
+    off the line mean that runs are not independent.
 
-    Args, Raises: as `rate_vs_count`; a `Series` with `runs` has no order of single runs, and is refused.
+    Args, Raises: as `rate_vs_count`; a `Series` with `runs` has no order of single runs, and is
+        refused.
     """
     checked = _checked_series("detection_vs_count", series)
     for index, one in enumerate(checked):
         if one.runs is not None:
             raise ValueError(
-                f"detection_vs_count: series[{index}] has failures per process, and single runs are needed; use rate_vs_count."
+                f"detection_vs_count: series[{index}] has failures per process, and single runs "
+                "are needed; use rate_vs_count."
             )
     axes = _axes(ax, height_in=3.6)
     totals = [
@@ -543,10 +577,12 @@ def detection_vs_count(
 @_styled
 def flagship(
     *series: Any, confidence: float = 0.95, title: str | None = None, count: str = "racelab --count"
-) -> tuple[Axes, Axes]:
-    """Both figures against count in one: `detection_vs_count` above, `rate_vs_count` below, one N axis.
+) -> Axes:
+    """Both figures against count in one: `detection_vs_count` above, `rate_vs_count` below, one N
+    axis.
 
-    Args, Raises: as `detection_vs_count`. Always makes a figure. Returns both Axes.
+    Args, Raises: as `detection_vs_count`. Always makes a figure. Returns the upper Axes;
+    both are in its ``figure.axes``.
     """
     import matplotlib.pyplot as plt
 
@@ -564,7 +600,7 @@ def flagship(
     _series_legend(
         below, [("expected: 1-(1-p)^N", "curve"), ("none failed yet: upper bound", "bound")]
     )
-    return top, below
+    return top
 
 
 def _checked_series(where: str, series: Sequence[Any]) -> list[Any]:
@@ -607,7 +643,8 @@ def _grid(n: int) -> list[int]:
 
 
 def _cumulative(one: Any) -> list[tuple[int, int]]:
-    """(runs so far, failures so far) at the counts that are drawn: from five runs on, or one process."""
+    """(runs so far, failures so far) at the counts that are drawn: from five runs on, or one
+    process."""
     blocks = one.runs is not None
     each = list(one.runs) if blocks else [1] * len(one.failures)
     if len(each) != len(one.failures):
@@ -709,7 +746,8 @@ def _draw_curve(axes: Axes, rate: stats.Rate, look: Mapping[str, Any]) -> None:
 
 
 def _draw_batches(axes: Axes, one: Any, confidence: float, look: Mapping[str, Any]) -> None:
-    """Observed shares with their intervals; a share of 0 is drawn as the bound below which it lies."""
+    """Observed shares with their intervals; a share of 0 is drawn as the bound below which it
+    lies."""
     within = [n for n in _grid(len(one.failures)) if n * 5 <= len(one.failures)]
     shown = []
     for n in within:
@@ -768,7 +806,7 @@ def _series_legend(axes: Axes, extra: Sequence[tuple[str, str]]) -> None:
     _legend_below(axes, handles, [*labels, *(text for text, _ in extra)], ncols=2)
 
 
-# -- outcomes -----------------------------------------------------------------------------------------------------
+# -- outcomes --------------------------------------------------------------------------------------
 
 # grade -> (colour, hatch)
 GRADES: dict[str, tuple[str, str]] = {
@@ -789,14 +827,16 @@ def outcomes(
     """Draw how often each outcome was seen: one bar each, its grade by hatch and in words.
 
     Args:
-        counts: outcome -> ``{"count": int, "grade": "ACCEPTABLE" | "INTERESTING" | "FORBIDDEN"}``, in the order to be
-            drawn, as in ``racelab race --json``. Declared outcomes that were never seen belong in it, with count 0.
+        counts: outcome -> ``{"count": int, "grade": "ACCEPTABLE" | "INTERESTING" | "FORBIDDEN"}``,
+            in the order to be drawn, as in ``racelab race --json``. Declared outcomes that were
+            never seen belong in it, with count 0.
         unit: what was counted.
         ax: where to draw; a new figure by default.
         title: above the Axes; none by default.
 
     Raises:
-        ValueError: no outcomes, nothing counted, or an unknown grade; the message names the outcome.
+        ValueError: no outcomes, nothing counted, or an unknown grade; the message names the
+            outcome.
     """
     total = sum(
         stats._whole(f"outcomes[{name!r}] count", row["count"], at_least=0)
@@ -861,18 +901,20 @@ def _draw_outcome(axes: Axes, place: int, row: Mapping[str, Any], total: int) ->
     )
 
 
-# -- release skew and offset scans --------------------------------------------------------------------------------
+# -- release skew and offset scans -----------------------------------------------------------------
 
 
 @_styled
 def skew_histogram(
     skew_ns: Mapping[str, Any], *, ax: Axes | None = None, title: str | None = None
 ) -> Axes:
-    """Draw how far apart the threads of a round were released: share of rounds against skew, log scale.
+    """Draw how far apart the threads of a round were released: share of rounds against skew, log
+    scale.
 
     Args:
-        skew_ns: ``{"p50", "p95", "max", "bins": [(from, to, rounds), ...]}`` in ns, as results have it; or several of them
-            by name (``{"barrier": ..., "tsc": ...}``), drawn with different lines.
+        skew_ns: ``{"p50", "p95", "max", "bins": [(from, to, rounds), ...]}`` in ns, as results have
+            it; or several of them by name (``{"barrier": ..., "tsc": ...}``), drawn with different
+            lines.
         ax: where to draw; a new figure by default.
         title: above the Axes; none by default.
 
@@ -937,20 +979,24 @@ def scan(
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Axes:
-    """Draw an offset scan: hit rate against the delay between two actors, with the harness's own skew above it.
+    """Draw an offset scan: hit rate against the delay between two actors, with the harness's own
+    skew above it.
 
-    The window's width at half its height and the release skew are drawn as two bars on one scale: a peak that is not wider than
-    the skew is the harness, not the race.
+    The window's width at half its height and the release skew are drawn as two bars on one scale: a
+    peak that is not wider than the skew is the harness, not the race.
 
     Args:
-        points: mappings with ``offset_ns`` (delay, ns, may be negative), ``hits`` and ``rounds``; any order.
-        skew_ns: ``{"p50", "p95"}`` of the release skew during the scan, ns; without it no skew is drawn.
+        points: mappings with ``offset_ns`` (delay, ns, may be negative), ``hits`` and ``rounds``;
+            any order.
+        skew_ns: ``{"p50", "p95"}`` of the release skew during the scan, ns; without it no skew is
+            drawn.
         confidence: level of the band (Wilson), in (0, 1).
         ax: where to draw; a new figure by default.
         title: above the Axes; none by default.
 
     Raises:
-        ValueError: fewer than two points, or counts outside their range; the message names index and value.
+        ValueError: fewer than two points, or counts outside their range; the message names index
+            and value.
     """
     rows = sorted((dict(point) for point in points), key=lambda row: row["offset_ns"])
     if len(rows) < 2:
@@ -991,7 +1037,8 @@ def _draw_widths(
     window: tuple[float, float] | None,
     skew_ns: Mapping[str, float] | None,
 ) -> list[str]:
-    """Window and skew as bars, one above the other and centred alike, so that their widths compare."""
+    """Window and skew as bars, one above the other and centred alike, so that their widths
+    compare."""
     words = []
     centre = sum(window) / 2 if window else (offsets[0] + offsets[-1]) / 2
     if window:
@@ -1038,7 +1085,7 @@ def _draw_width(
         )
 
 
-# -- notebooks and the site --------------------------------------------------------------------------------------
+# -- notebooks and the site ------------------------------------------------------------------------
 
 _COUNT_REFERENCES = re.compile(r'(?:xlink:href="#|href="#|url\(#)([^")]+)')
 
@@ -1046,15 +1093,14 @@ _COUNT_REFERENCES = re.compile(r'(?:xlink:href="#|href="#|url\(#)([^")]+)')
 def figure_html(figure: Figure) -> str:
     """A figure as HTML: an inline SVG in the page's own text colour and font, with its description.
 
-    Inline, because an ``<img>`` sees neither the page's colours nor its fonts. The figure shrinks with the page and never
-    grows beyond 1.35 times its natural width. The style rule takes away the light plate that the site's theme
-    puts behind HTML outputs in dark mode. Ids are made unique by a hash of the drawing.
+    Inline, because an ``<img>`` sees neither the page's colours nor its fonts. The figure shrinks
+    with the page and never grows beyond 1.35 times its natural width. The style rule takes away the
+    light plate that the site's theme puts behind HTML outputs in dark mode. Ids are made unique by
+    a hash of the drawing.
     """
-    import matplotlib as mpl
-
     buffer = io.StringIO()
     words = description(figure)
-    with mpl.rc_context(_STYLE):
+    with _style():
         box: Any = None if figure.get_layout_engine() else "tight"
         blank = {"Date": None, "Creator": None}
         figure.savefig(buffer, format="svg", metadata=blank, bbox_inches=box)
@@ -1070,31 +1116,32 @@ def figure_html(figure: Figure) -> str:
     key = "rl" + hashlib.sha256((drawing + words).encode()).hexdigest()[:8]
     drawing = _own_ids(drawing, key)
     label = html.escape(words, quote=True)
-    match = re.search(r'<svg[^>]*?width="([\d.]+)pt"', drawing)
-    natural_pt = float(match.group(1)) if match else 0.0
-    head = (
-        f'<svg role="img" aria-label="{label}" style="width:100%;max-width:{natural_pt * 1.35:.0f}pt;height:auto;'
-        f'stroke-linejoin:round;stroke-linecap:butt" '
-        f'viewBox="{_view_box(drawing)}" xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
-        f"<desc>{html.escape(words)}</desc>"
+    opening, drawing = drawing.split(">", 1)
+    return f'<div class="racelab-figure"><style>{_PAGE_CSS}</style>{_svg_tag(opening, label)}{drawing}</div>'
+
+
+def _svg_tag(opening: str, label: str) -> str:
+    """The opening tag for a page: width of the page up to a limit, a role and a label."""
+    width, height = (
+        float(re.findall(rf'{side}="([\d.]+)pt"', opening)[0]) for side in ("width", "height")
     )
-    drawing = head + drawing[drawing.index(">") + 1 :]
-    return f'<div class="racelab-figure"><style>{_PAGE_CSS}</style>{drawing}</div>'
+    look = (
+        f"display:block;width:100%;max-width:{width * 1.35:.0f}pt;height:auto;stroke-linejoin:round"
+    )
+    names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    return f'<svg role="img" aria-label="{label}" style="{look}" viewBox="0 0 {width:g} {height:g}" {names}>'
 
 
 _PAGE_CSS = (
     ".racelab-figure{background:transparent;color:inherit}"
-    "html .text_html:has(>.racelab-figure){background:transparent!important;color:inherit!important;padding:0!important}"
+    "html .text_html:has(>.racelab-figure)"
+    "{background:transparent!important;color:inherit!important;padding:0!important}"
 )
 
 
-def _view_box(drawing: str) -> str:
-    match = re.search(r'viewBox="([^"]+)"', drawing)
-    return match.group(1) if match else "0 0 100 100"
-
-
 def _own_ids(drawing: str, key: str) -> str:
-    """Drop ids that nothing refers to and make the others this figure's own: ids are shared by a whole page."""
+    """Drop ids that nothing refers to and make the others this figure's own: ids are shared by a
+    whole page."""
     wanted = set(_COUNT_REFERENCES.findall(drawing))
     drawing = re.sub(
         r' id="([^"]+)"',
@@ -1110,39 +1157,24 @@ def _kernel_shell() -> Any:
     return shell if hasattr(shell, "kernel") else None
 
 
-def _show_as_html(shell: Any, wanted: Callable[[Figure], bool]) -> None:
-    """Make a kernel show figures as `figure_html`: those that are `wanted`."""
+def _hide_axes_text(shell: Any) -> None:
+    """A cell that ends in a plot shows the figure; "<Axes: ...>" above it would help nobody."""
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-    def show(figure: Figure) -> str | None:
-        return figure_html(figure) if wanted(figure) else None
-
-    shell.display_formatter.formatters["text/html"].for_type(Figure, show)
-    # A cell that ends in a plot shows the figure; "<Axes: ...>" above it would help nobody.
     shell.display_formatter.ipython_display_formatter.for_type(Axes, lambda _: None)
-
-
-def _show_own_as_html() -> None:
-    """In a kernel where `use_style` was not called: at least the figures made here."""
-    from matplotlib.figure import Figure
-
-    shell = _kernel_shell()
-    if shell is None:
-        return
-    if Figure not in shell.display_formatter.formatters["text/html"]:
-        _show_as_html(shell, lambda figure: getattr(figure, "_racelab", False))
 
 
 def use_style() -> None:
     """Give all figures of this process the book's style; in IPython, show them as inline SVG.
 
-    Sets Matplotlib's rcParams (transparent, mid-grey text, text as text in SVG). In IPython it also turns the
-    inline backend's own PNG and SVG output off and shows every figure as `figure_html`.
+    Sets Matplotlib's rcParams (transparent, mid-grey text, text as text in SVG). In IPython it also
+    turns the inline backend's own PNG and SVG output off and shows every figure as `figure_html`.
 
-    Alternative text on the site. An image in a myst-nb 1.4 page gets its ``alt`` only from the cell's metadata,
-    ``mystnb: {image: {alt: "..."}}``, written by hand above the cell; nothing a figure carries reaches it. HTML outputs are
-    passed through as they are, and HTML comes before images in myst-nb's order of formats. So the description
+    Alternative text on the site. An image in a myst-nb 1.4 page gets its ``alt`` only from the
+    cell's metadata,
+    ``mystnb: {image: {alt: "..."}}``, written by hand above the cell; nothing a figure carries
+    reaches it. HTML outputs are passed through as they are, and HTML comes before images in
+    myst-nb's order of formats. So the description
     travels inside: ``role="img"`` and ``aria-label`` on the SVG. No metadata is needed.
     """
     import matplotlib as mpl
@@ -1150,8 +1182,11 @@ def use_style() -> None:
     mpl.rcParams.update(_STYLE)
     shell = _kernel_shell()
     if shell is not None:
-        from matplotlib_inline.config import InlineBackend
+        # Imported first: on its first import it clears what is registered for figures.
+        from matplotlib.figure import Figure
+        from matplotlib_inline import backend_inline
 
-        _show_as_html(shell, lambda _: True)
         # No format of the backend's own: each would be drawn and stored beside the HTML.
-        InlineBackend.instance().figure_formats = set()
+        backend_inline.InlineBackend.instance().figure_formats = set()
+        shell.display_formatter.formatters["text/html"].for_type(Figure, figure_html)
+        _hide_axes_text(shell)

@@ -1,14 +1,15 @@
 """How often does it fail, and how sure are we? Intervals, bounds and plans for counted failures.
 
-Standard library only, nothing random without a seed, accurate from 1 to 10**9 runs and down to rates of 10**-9.
+Standard library only, nothing random without a seed, accurate from 1 to 10**9 runs and down to
+rates of 10**-9.
 
-Two rates, two names, never mixed. A *round* is one simultaneous release inside a process; a *repetition* is one
-process. `rate_per_round` and `rate_per_repetition` say which they are in the `Rate` they return, and `ratio` refuses
-to divide one by the other.
+Two rates, two names, never mixed. A *round* is one simultaneous release inside a process; a
+*repetition* is one process. `rate_per_round` and `rate_per_repetition` say which they are in the
+`Rate` they return, and `ratio` refuses to divide one by the other.
 
-Two intervals. `wilson` is the narrow one, for plots; `clopper_pearson` is the exact one, for verdicts: it covers at least
-as often as it says. With no failures at all both give way to the exact one-sided bound, `zero_failure_bound`: 0 of n is
-an upper bound, not an absence.
+Two intervals. `wilson` is the narrow one, for plots; `clopper_pearson` is the exact one, for
+verdicts: it covers at least as often as it says. With no failures at all both give way to the exact
+one-sided bound, `zero_failure_bound`: 0 of n is an upper bound, not an absence.
 
 Sources:
     Wilson, J. Am. Stat. Assoc. 22 (1927) 209-212. Clopper and Pearson, Biometrika 26 (1934) 404-413.
@@ -66,12 +67,14 @@ class Rate:
     """An estimated failure rate with what it rests on; ``str()`` of it is a sentence for readers.
 
     Attributes:
-        low, estimate, high: failures per `unit`, fractions in [0, 1]. With no failure `low` is 0 and `high` the one-sided
-            bound; with nothing but failures `low` is the one-sided bound and `high` is 1.
+        low, estimate, high: failures per `unit`, fractions in [0, 1]. With no failure `low` is 0
+            and `high` the one-sided bound; with nothing but failures `low` is the one-sided bound
+            and `high` is 1.
         confidence: level of the interval, in (0, 1).
         failed, runs: what was counted.
         unit: what one run is: ``"round"``, ``"repetition"``, ``"batch of 100 repetitions"``.
-        method: ``"wilson"``, ``"exact"``, ``"exact, one-sided"``, ``"stopped"`` or ``"cluster bootstrap"``.
+        method: ``"wilson"``, ``"exact"``, ``"exact, one-sided"``, ``"stopped"`` or
+            ``"cluster bootstrap"``.
     """
 
     low: float
@@ -110,11 +113,13 @@ class Rate:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as often one thing fails as another; ``str()`` of it is a sentence for readers.
+    """How many times as often one thing fails as another; ``str()`` of it is a sentence for
+    readers.
 
     Attributes:
-        low, estimate, high: rate of `broken` over rate of `fixed`. `estimate` and `high` are infinite when fixed never
-            failed; with no failure on either side nothing is known: 0, nan, infinity.
+        low, estimate, high: rate of `broken` over rate of `fixed`. `estimate` and `high` are
+            infinite when fixed never failed; with no failure on either side nothing is known: 0,
+            nan, infinity.
         confidence: level of the interval; one-sided when one of the two never failed.
         broken, fixed: the two rates.
     """
@@ -129,13 +134,18 @@ class Ratio:
     def __str__(self) -> str:
         sure = _confidence_words(self.confidence)
         units = _plural(self.broken.unit, 2)
-        counted = f"{self.broken.failed:,} of {self.broken.runs:,} against {self.fixed.failed:,} of {self.fixed.runs:,} {units}"
+        one, other = self.broken, self.fixed
+        counted = (
+            f"{one.failed:,} of {one.runs:,} against {other.failed:,} of {other.runs:,} {units}"
+        )
         if math.isnan(self.estimate):
             return f"{counted}: neither failed, so nothing is known about their ratio"
         if math.isinf(self.high):
-            return f"{counted}: {sure} sure that the first fails more than {_times(self.low, 'down')} times as often"
+            least = _times(self.low, "down")
+            return f"{counted}: {sure} sure that the first fails more than {least} times as often"
         if self.broken.failed == 0:
-            return f"{counted}: {sure} sure that the first fails less than {_times(self.high, 'up')} times as often"
+            most = _times(self.high, "up")
+            return f"{counted}: {sure} sure that the first fails less than {most} times as often"
         low, high = _times(self.low), _times(self.high)
         return f"{counted}: {_times(self.estimate)} times as often ({sure}: {low} to {high})"
 
@@ -146,13 +156,16 @@ class Spread:
 
     Attributes:
         processes: how many were compared.
-        dispersion: Pearson's chi-square over its degrees of freedom: 1 is chance alone, 10 means that an interval which takes
-            runs as independent is about ``sqrt(10)`` times too narrow; nan where it cannot be known.
-        p_value: chance of a dispersion this large if all processes had one rate; nan where it cannot be known.
+        dispersion: Pearson's chi-square over its degrees of freedom: 1 is chance alone, 10 means
+            that an interval which takes runs as independent is about ``sqrt(10)`` times too narrow;
+            nan where it cannot be known.
+        p_value: chance of a dispersion this large if all processes had one rate; nan where it
+            cannot be known.
         correlation: of two runs in the same process, by moments (beta-binomial), in [0, 1].
         effective_runs: independent runs that would tell as much as these do.
-        sparse: True where fewer than one failure (or success) is expected per process. `p_value` then comes from 499
-            seeded redistributions of the failures, so it is never below 0.002, instead of from the chi-square distribution.
+        sparse: True where fewer than one failure (or success) is expected per process. `p_value`
+            then comes from 499 seeded redistributions of the failures, so it is never below 0.002,
+            instead of from the chi-square distribution.
         warning: what to tell the reader, or None.
     """
 
@@ -165,11 +178,12 @@ class Spread:
     warning: str | None
 
 
-# -- intervals ---------------------------------------------------------------------------------------------------
+# -- intervals -------------------------------------------------------------------------------------
 
 
 def wilson(failed: int, runs: int, confidence: float = 0.95) -> Interval:
-    """Wilson's score interval: close to its level on average, a little below it for some rates. For plots.
+    """Wilson's score interval: close to its level on average, a little below it for some rates. For
+    plots.
 
     Args:
         failed: runs that failed, in [0, runs].
@@ -185,7 +199,7 @@ def wilson(failed: int, runs: int, confidence: float = 0.95) -> Interval:
     p = failed / runs
     middle = (p + z2 / (2.0 * runs)) / (1.0 + z2 / runs)
     half = z / (1.0 + z2 / runs) * math.sqrt(p * (1.0 - p) / runs + z2 / (4.0 * runs * runs))
-    # middle - half cancels where p is small; low * high is known without cancellation: p * p / (1 + z2 / runs).
+    # middle - half cancels where p is small; low * high does not: it is p * p / (1 + z2 / runs).
     high = middle + half
     low = p * p / (1.0 + z2 / runs) / high if high > 0.0 else 0.0
     return Interval(low, 1.0 if failed == runs else min(high, 1.0))
@@ -194,8 +208,9 @@ def wilson(failed: int, runs: int, confidence: float = 0.95) -> Interval:
 def clopper_pearson(failed: int, runs: int, confidence: float = 0.95) -> Interval:
     """Exact interval: covers the true rate at least as often as `confidence` says. For verdicts.
 
-    The ends solve P(X >= failed) = P(X <= failed) = (1 - confidence) / 2 for binomial X, by Newton's method inside a
-    bracket. Up to 10**9 runs; about 0.2 s at the worst (half of 10**9 failed), microseconds usually.
+    The ends solve P(X >= failed) = P(X <= failed) = (1 - confidence) / 2 for binomial X, by
+    Newton's method inside a bracket. Up to 10**9 runs; about 0.2 s at the worst (half of 10**9
+    failed), microseconds usually.
 
     Args, Raises: as `wilson`.
     """
@@ -212,7 +227,8 @@ def clopper_pearson(failed: int, runs: int, confidence: float = 0.95) -> Interva
 
 
 def zero_failure_bound(runs: int, confidence: float = 0.95) -> float:
-    """Upper bound of the rate after 0 failures in `runs`: ``1 - (1 - confidence) ** (1 / runs)``, exact, one-sided.
+    """Upper bound of the rate after 0 failures in `runs`: ``1 - (1 - confidence) ** (1 / runs)``,
+    exact, one-sided.
 
     Args:
         runs: runs made, none of which failed; at least 1.
@@ -229,7 +245,8 @@ def zero_failure_bound(runs: int, confidence: float = 0.95) -> float:
 
 
 def rule_of_three(runs: int) -> float:
-    """``3 / runs``: `zero_failure_bound` at 95 % for the back of an envelope, at most 1. Raises as `wilson`."""
+    """``3 / runs``: `zero_failure_bound` at 95 % for the back of an envelope, at most 1. Raises as
+    `wilson`."""
     _, runs = _counts(0, runs)
     return min(1.0, 3.0 / runs)
 
@@ -243,8 +260,8 @@ def rate_per_repetition(
         failed_repetitions: repetitions with at least one failure, in [0, repetitions].
         repetitions: processes that ran; at least 1.
         confidence: level, in (0, 1).
-        method: ``"exact"`` (`clopper_pearson`, for verdicts) or ``"wilson"`` (for plots). Either way 0 failures, or nothing but
-            failures, give the exact one-sided bound.
+        method: ``"exact"`` (`clopper_pearson`, for verdicts) or ``"wilson"`` (for plots). Either
+            way 0 failures, or nothing but failures, give the exact one-sided bound.
 
     Raises:
         ValueError: a value outside its range; the message names it.
@@ -257,7 +274,8 @@ def rate_per_round(
 ) -> Rate:
     """How often a round, one release of the threads, fails. Not a rate per repetition.
 
-    The interval takes rounds as independent. Rounds of one process seldom are: see `spread` and `cluster_bootstrap`.
+    The interval takes rounds as independent. Rounds of one process seldom are: see `spread` and
+    `cluster_bootstrap`.
 
     Args, Raises: as `rate_per_repetition`, with rounds for repetitions.
     """
@@ -277,7 +295,7 @@ def _rate(failed: int, runs: int, confidence: float, unit: str, method: str) -> 
     return Rate(low, failed / runs, high, confidence, failed, runs, unit, method)
 
 
-# -- planning and detection --------------------------------------------------------------------------------------
+# -- planning and detection ------------------------------------------------------------------------
 
 
 def detection(rate: float, count: int) -> float:
@@ -308,7 +326,8 @@ def detection_curve(rate: float, counts: Iterable[int]) -> list[float]:
 def detection_observed(
     failures: Sequence[Any], within: int, confidence: float = 0.95, *, unit: str = "repetition"
 ) -> Rate:
-    """How often at least one failure was really seen within `within` runs, over as many batches as there are.
+    """How often at least one failure was really seen within `within` runs, over as many batches as
+    there are.
 
     The runs are cut, in order, into batches of `within`; what is left over is not used.
 
@@ -337,9 +356,9 @@ def detection_observed(
 def plan(rate: float, confidence: float = 0.95) -> int:
     """Runs needed to see, with chance `confidence`, at least one failure that has this `rate`.
 
-    ``ceil(log(1 - confidence) / log(1 - rate))``. Runs of whatever the rate is per: rounds for a rate per round, repetitions
-    for a rate per repetition. Seen the other way: after that many runs without failure one is `confidence` sure that the
-    rate is below `rate`.
+    ``ceil(log(1 - confidence) / log(1 - rate))``. Runs of whatever the rate is per: rounds for a
+    rate per round, repetitions for a rate per repetition. Seen the other way: after that many runs
+    without failure one is `confidence` sure that the rate is below `rate`.
 
     Args:
         rate: failures per run, in (0, 1].
@@ -369,18 +388,20 @@ def plan_sentence(rate: float, confidence: float = 0.95, *, unit: str = "repetit
     needed = plan(rate, confidence)
     sure, often = _confidence_words(confidence), _rate_words(rate, rate)
     return (
-        f"{needed:,} {_plural(unit, needed)}: a failure rate of {often} per {unit} shows at least once with a chance of {sure}; "
-        f"if none fails, you are {sure} sure that the rate is below {often}."
+        f"{needed:,} {_plural(unit, needed)}: a failure rate of {often} per {unit} shows at least once "
+        f"with a chance of {sure}; if none fails, you are {sure} sure that the rate is below {often}."
     )
 
 
-# -- stopping at failures ----------------------------------------------------------------------------------------
+# -- stopping at failures --------------------------------------------------------------------------
 
 
 def first_failure(trials: int, confidence: float = 0.95, *, unit: str = "repetition") -> Rate:
-    """The rate, from how long the first failure took, when one stops there (``pytest -x``): geometric.
+    """The rate, from how long the first failure took, when one stops there (``pytest -x``):
+    geometric.
 
-    `until_failures` with one failure. The estimate ``1 / trials`` is too high on average; the interval is exact.
+    `until_failures` with one failure. The estimate ``1 / trials`` is too high on average; the
+    interval is exact.
 
     Args:
         trials: runs made, the failing last one counted; at least 1.
@@ -398,9 +419,10 @@ def until_failures(
 ) -> Rate:
     """The rate, when one stops at the `failures`-th failure: negative binomial.
 
-    Stopping at a failure makes ``failures / trials`` too high on average: from two failures on the estimate is
-    ``(failures - 1) / (trials - 1)``, which is right on average. The interval is exact. Times to the first failure in several
-    processes can be added up: r processes, each stopped at its first failure, are `failures` = r in the sum of trials.
+    Stopping at a failure makes ``failures / trials`` too high on average: from two failures on the
+    estimate is ``(failures - 1) / (trials - 1)``, which is right on average. The interval is exact.
+    Several processes, each stopped at its first failure, add up: `failures` is their number and
+    `trials` the sum of theirs.
 
     Args:
         failures: at least 1.
@@ -422,7 +444,7 @@ def until_failures(
     return Rate(low, estimate, high, confidence, failures, trials, unit, "stopped")
 
 
-# -- are the runs independent? -----------------------------------------------------------------------------------
+# -- are the runs independent? ---------------------------------------------------------------------
 
 
 def spread(failed: Sequence[int], runs: Sequence[int] | int, *, unit: str = "round") -> Spread:
@@ -434,10 +456,12 @@ def spread(failed: Sequence[int], runs: Sequence[int] | int, *, unit: str = "rou
         unit: what a run is, for the warning.
 
     Returns:
-        A `Spread`. Its `warning` is set where the processes differ by more than chance (p below 0.01).
+        A `Spread`. Its `warning` is set where the processes differ by more than chance (p below
+        0.01).
 
     Raises:
-        ValueError: fewer than two processes, or a count outside its range; the message names index and value.
+        ValueError: fewer than two processes, or a count outside its range; the message names index
+            and value.
     """
     counts = _processes(failed, runs)
     total_failed, total = sum(f for f, _ in counts), sum(n for _, n in counts)
@@ -463,7 +487,8 @@ def spread(failed: Sequence[int], runs: Sequence[int] | int, *, unit: str = "rou
 
 
 def _spread_by_drawing(counts: list[tuple[int, int]], seen: float) -> float:
-    """P(chi-square >= seen) for few failures: deal them out to the runs at random, again and again."""
+    """P(chi-square >= seen) for few failures: deal them out to the runs at random, again and
+    again."""
     import random
     from bisect import bisect_right
     from collections import Counter
@@ -489,18 +514,22 @@ def _spread_by_drawing(counts: list[tuple[int, int]], seen: float) -> float:
 def _spread_warning(
     k: int, dispersion: float, p_value: float, effective: float, total: int, unit: str
 ) -> str:
-    chance = f"{p_value:.1g}" if p_value >= 1e-12 else "10^-12"
+    chance = f"p = {p_value:.1g}" if p_value >= 1e-12 else "p < 10^-12"
+    units = _plural(unit, 2)
     return (
-        f"The {k:,} processes differ more than chance allows (dispersion {_three(dispersion)}, chance alone gives 1; p {'=' if p_value >= 1e-12 else '<'} {chance}): "
-        f"{_plural(unit, 2)} in one process are not independent. {total:,} {_plural(unit, 2)} tell as much as {_three(effective)} independent ones; "
-        f"use the interval over processes."
+        f"The {k:,} processes differ more than chance allows (dispersion {_three(dispersion)}, where "
+        f"chance alone gives 1; {chance}): {units} in one process are not independent. {total:,} {units} "
+        f"tell as much as {_three(effective)} independent ones; use the interval over processes "
+        "(cluster_bootstrap)."
     )
 
 
 def clustering(failures: Sequence[Any]) -> float:
-    """Chance that independent runs bunch their failures at least as much as these did: an exact runs test.
+    """Chance that independent runs bunch their failures at least as much as these did: an exact
+    runs test.
 
-    Counts the streaks of failures. Few streaks for many failures mean that one failure brings the next.
+    Counts the streaks of failures. Few streaks for many failures mean that one failure brings the
+    next.
 
     Args:
         failures: one truth value per run, in the order in which they ran.
@@ -532,11 +561,11 @@ def independence_warning(failures: Sequence[Any], *, unit: str = "repetition") -
     chance = clustering(failures)
     if chance >= 0.01:
         return None
-    failed = sum(map(bool, failures))
+    failed, units = sum(map(bool, failures)), _plural(unit, 2)
     return (
-        f"The {failed:,} failures among {len(failures):,} {_plural(unit, len(failures))} come in streaks (p = {chance:.1g} if they were "
-        f"independent): one {unit} influences the next, and every interval here is too narrow. Run each {unit} in a fresh process, or several "
-        "blocks, and compare the blocks."
+        f"The {failed:,} failures among {len(failures):,} {units} come in streaks (p = {chance:.1g} if "
+        f"they were independent): one {unit} influences the next, and every interval here is too "
+        f"narrow. Run each {unit} in a fresh process, or several blocks, and compare the blocks."
     )
 
 
@@ -549,11 +578,13 @@ def cluster_bootstrap(
     resamples: int = 2000,
     unit: str = "round",
 ) -> Rate:
-    """Interval of the overall rate when processes differ: draw whole processes, not runs, with replacement.
+    """Interval of the overall rate when processes differ: draw whole processes, not runs, with
+    replacement.
 
     Args:
         failed, runs: as `spread`.
-        confidence: level (percentile interval), in (0, 1). With fewer than about 20 processes it is too narrow.
+        confidence: level (percentile interval), in (0, 1). With fewer than about 20 processes it is
+            too narrow.
         seed: of the drawing; the same seed gives the same interval.
         resamples: at least 100.
         unit: what a run is.
@@ -585,14 +616,16 @@ def _drawn_rate(counts: list[tuple[int, int]]) -> float:
     return sum(f for f, _ in counts) / sum(n for _, n in counts)
 
 
-# -- broken against fixed ----------------------------------------------------------------------------------------
+# -- broken against fixed --------------------------------------------------------------------------
 
 
 def ratio(broken: Rate, fixed: Rate, confidence: float = 0.95) -> Ratio:
-    """How many times as often `broken` fails as `fixed`, with an exact interval, also when one never failed.
+    """How many times as often `broken` fails as `fixed`, with an exact interval, also when one
+    never failed.
 
-    Given the failures of both together, how many of them are broken's is binomial; its exact interval becomes the ratio's.
-    That holds for rare failures and errs on the wide side for frequent ones.
+    Given the failures of both together, how many of them are broken's is binomial; its exact
+    interval becomes the ratio's. That holds for rare failures and errs on the wide side for
+    frequent ones.
 
     Args:
         broken, fixed: two rates of the same unit; only their counts are used.
@@ -623,14 +656,14 @@ def ratio(broken: Rate, fixed: Rate, confidence: float = 0.95) -> Ratio:
     )
 
 
-# -- offset scans --------------------------------------------------------------------------------------------------
+# -- offset scans ----------------------------------------------------------------------------------
 
 
 def half_height(offsets: Sequence[float], rates: Sequence[float]) -> tuple[float, float] | None:
     """Where a peak has half its height, left and right: a race window's width in an offset scan.
 
-    Straight lines between the points. The width includes the harness's release skew and the offsets' spacing: a narrower
-    window than those cannot be told apart from them.
+    Straight lines between the points. The width includes the harness's release skew and the
+    offsets' spacing: a narrower window than those cannot be told apart from them.
 
     Args:
         offsets: in rising order, any unit.
@@ -671,7 +704,7 @@ def _crossing(
     return None
 
 
-# -- checks of what comes in -------------------------------------------------------------------------------------
+# -- checks of what comes in -----------------------------------------------------------------------
 
 
 def _whole(name: str, value: Any, *, at_least: int) -> int:
@@ -685,7 +718,8 @@ def _whole(name: str, value: Any, *, at_least: int) -> int:
 
 
 def _counts(failed: Any, runs: Any, index: int | None = None) -> tuple[int, int]:
-    """Both counts as int, or an error that names them, with their index where they come from sequences."""
+    """Both counts as int, or an error that names them, with their index where they come from
+    sequences."""
     at = "" if index is None else f"[{index}]"
     runs = _whole(f"runs{at}", runs, at_least=1)
     failed = _whole(f"failed{at}", failed, at_least=0)
@@ -716,7 +750,7 @@ def _level(confidence: float) -> float:
     return confidence
 
 
-# -- words -------------------------------------------------------------------------------------------------------
+# -- words -----------------------------------------------------------------------------------------
 
 
 def _plural(unit: str, count: int) -> str:
@@ -744,7 +778,8 @@ def _rate_words(value: float, reference: float, rounding: str = "nearest") -> st
 
 
 def _digits(value: float, rounding: str, top: float) -> str:
-    """One decimal from 1 to 100, two significant digits below, and enough digits not to turn 99.99 into 100."""
+    """One decimal from 1 to 100, two significant digits below, and enough digits not to turn 99.99
+    into 100."""
     if value in (0.0, top):
         return f"{value:.0f}"
     decimals = _decimals(value, top)
@@ -781,11 +816,12 @@ def _three(value: float) -> str:
     return f"{float(f'{value:.3g}'):,.10g}"
 
 
-# -- numerics ----------------------------------------------------------------------------------------------------
+# -- numerics --------------------------------------------------------------------------------------
 
 
 def _normal_upper(tail: float) -> float:
-    """z with P(Z > z) = tail, 0 < tail < 1/2, to full precision: a rational start, then Newton on erfc."""
+    """z with P(Z > z) = tail, 0 < tail < 1/2, to full precision: a rational start, then Newton on
+    erfc."""
     t = math.sqrt(-2.0 * math.log(tail))
     z = t - (2.515517 + t * (0.802853 + t * 0.010328)) / (
         1.0 + t * (1.432788 + t * (0.189269 + t * 0.001308))
@@ -823,7 +859,8 @@ def _exact_high_any(failed: int, runs: int, tail: float) -> float:
 
 
 def _solve(failed: int, runs: int, tail: float, *, upward: bool) -> float:
-    """Newton's method for log(tail probability) as a function of log(rate), kept inside a bracket."""
+    """Newton's method for log(tail probability) as a function of log(rate), kept inside a
+    bracket."""
     goal = math.log(tail)
     start = math.log(failed / runs)
     low, high = (start - 1.0, start) if upward else (start, 0.0)
@@ -852,7 +889,8 @@ def _solve(failed: int, runs: int, tail: float, *, upward: bool) -> float:
 def _log_tail(failed: int, runs: int, rate: float, upward: bool) -> tuple[float, float]:
     """log P(X >= failed) or log P(X <= failed), and its slope against log(rate).
 
-    Loader's probability of `failed`, times the sum of the ratios to its neighbours: all terms positive, so nothing cancels.
+    Loader's probability of `failed`, times the sum of the ratios to its neighbours: all terms
+    positive, so nothing cancels.
     """
     log_first = _log_binomial(failed, runs, rate)
     odds = rate / (1.0 - rate)
@@ -872,7 +910,8 @@ def _log_tail(failed: int, runs: int, rate: float, upward: bool) -> tuple[float,
 
 
 def _log_binomial(k: int, n: int, rate: float) -> float:
-    """log of the binomial probability of k in n, 0 < k < n, by Loader's deviance form: no large terms cancel."""
+    """log of the binomial probability of k in n, 0 < k < n, by Loader's deviance form: no large
+    terms cancel."""
     shape = _stirling_error(n) - _stirling_error(k) - _stirling_error(n - k)
     distance = _deviance(k, n * rate) + _deviance(n - k, n * (1.0 - rate))
     return shape - distance + 0.5 * math.log(n / (2.0 * math.pi * k * (n - k)))
