@@ -95,7 +95,7 @@ def run(
     spin_limit_us: float | None = None,
     keep_returned: bool = True,
     stop_on: Collection[str] = (),
-    cpus: Sequence[int] | None = None,
+    cpus: Literal["spread", "any"] | Sequence[int] = "spread",
     tally: Buffer | None = None,
     labels: int = 64,
 ) -> dict[str, Any]:
@@ -144,7 +144,10 @@ def run(
         keep_returned: False drops returned values at once: `returned` is (), and
             observe=None is refused.
         stop_on: labels; the run ends after the batch in which one of them was seen.
-        cpus: pin thread i to cpus[i % len(cpus)]. Linux only. Default: not pinned.
+        cpus: "spread": a CPU of its own for each thread, drawn at random, if there are
+            enough, else not pinned. "any": not pinned; on a busy machine threads that wait
+            for each other may then share a core, and nothing overlaps. A sequence: pin
+            thread i to cpus[i % len(cpus)]. Linux only; elsewhere not pinned.
         tally: writable buffer of at least ``tally_size(threads, labels)`` bytes, 8-byte
             aligned, shared with whoever wants to watch. Overwritten. Default: private.
         labels: capacity of each thread's label table, 2 to 4096.
@@ -163,17 +166,19 @@ def run(
         switches: context switches of the racing threads while they raced.
         ns_per_switch: core time per switch if threads exceed cores, else None.
         late: rounds in which a thread missed the common target (release "tsc").
-        threads, cores, stride, release, offsets_ns, bursts, made_by, batch,
-        spin_limit_us, gil, clock ("tsc" or "clock_gettime"), tick_hz, widened: settings.
+        threads, cores, cpus (one per thread, or None), stride, release, offsets_ns,
+        bursts, made_by, batch, spin_limit_us, gil, clock ("tsc" or "clock_gettime"),
+        tick_hz, widened: the settings in force.
+        And what `read_tally` returns beyond that.
 
         An exception raised by an actor is the outcome ``error(ExcType)`` of its round
         (lowest thread first); one raised by `observe` is ``observe-error(ExcType)``.
 
     Raises:
         ValueError, TypeError: an argument is wrong; the message names it and its value.
-        KeyboardInterrupt: Ctrl-C, or raised by an actor; all threads have ended. If they
-            do not end within 2 s (an actor hangs), it is raised all the same: leave the
-            process by ``os._exit`` then.
+        KeyboardInterrupt, or whatever a signal handler raises: all threads have ended. If
+            they do not end within 2 s (an actor hangs), it is raised all the same: leave
+            the process by ``os._exit`` then.
         MemoryError and others: raised by `setup`, or out of memory here; threads ended.
             In all these cases `tally` holds every round graded so far.
     """
@@ -210,9 +215,9 @@ def measure_skew(
     threads: int = 2,
     rounds: int = 100_000,
     release: Literal["barrier", "tsc"] = "barrier",
-    cpus: Sequence[int] | None = None,
+    cpus: Literal["spread", "any"] | Sequence[int] = "spread",
 ) -> dict[str, Any]:
-    """Release threads that do nothing, and return skew_ns and race_rounds_per_s."""
+    """Release threads that do nothing, and return what `run` returns."""
 
 def calibrate(
     *,
