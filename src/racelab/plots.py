@@ -151,8 +151,8 @@ def _mark_own(figure: Figure) -> None:
 
 
 def duration(ns: float) -> str:
-    """A duration in the largest unit that leaves it at 1 or more, three significant digits: ``"12.3
-    ms"``.""" for unit in ("s", "ms", "us"):
+    """A duration in words, three significant digits: ``"12.3 ms"``, ``"950 ns"``."""
+    for unit in ("s", "ms", "us"):
         if abs(ns) >= UNITS_NS[unit] * 0.9995:
             return f"{_three(ns / UNITS_NS[unit])} {unit}"
     return f"{_three(ns)} ns"
@@ -1171,11 +1171,11 @@ def use_style() -> None:
     turns the inline backend's own PNG and SVG output off and shows every figure as `figure_html`.
 
     Alternative text on the site. An image in a myst-nb 1.4 page gets its ``alt`` only from the
-    cell's metadata,
-    ``mystnb: {image: {alt: "..."}}``, written by hand above the cell; nothing a figure carries
-    reaches it. HTML outputs are passed through as they are, and HTML comes before images in
-    myst-nb's order of formats. So the description
-    travels inside: ``role="img"`` and ``aria-label`` on the SVG. No metadata is needed.
+    cell's metadata, ``mystnb: {image: {alt: "..."}}``, written by hand above the cell; nothing that
+    a figure carries reaches it. HTML outputs are passed through as they are, and HTML comes before
+    images in myst-nb's order of formats. So the description travels inside: ``role="img"`` and
+    ``aria-label`` on the SVG. No metadata is needed. An ``<img>`` would also get a light plate and a
+    filter from the theme in dark mode, and ``currentColor`` does not reach into it.
     """
     import matplotlib as mpl
 
