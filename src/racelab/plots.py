@@ -465,6 +465,30 @@ class Series:
     runs: Sequence[int] | None = None
     unit: str = "repetition"
 
+    @classmethod
+    def of(cls, result: Any, *, recorded: bool = False, per: str = "repetition") -> Series:
+        """The series of a result: its repetitions in order, or its rounds process by process.
+
+        Args:
+            result: a racelab result (only ``ran``, ``variant`` and ``title`` are used).
+            recorded: whether it was read from a file of recorded runs.
+            per: ``"repetition"``: each repetition failed or not; ``"round"``: failed rounds of each.
+
+        Raises:
+            ValueError: another `per`.
+        """
+        label = result.title.replace("_", " ")
+        if per == "repetition":
+            flags = [bool(one.failed_rounds) for one in result.ran]
+            return cls(flags, result.variant or "", label, recorded)
+        if per != "round":
+            raise ValueError(f"per is {per!r}: use 'repetition' or 'round'.")
+        ran = [one for one in result.ran if one.rounds]
+        failed = [min(one.failed_rounds, one.rounds) for one in ran]
+        return cls(
+            failed, result.variant or "", label, recorded, [one.rounds for one in ran], "round"
+        )
+
     @property
     def name(self) -> str:
         """What the legend says, the day included: the two kinds of points are two kinds of
@@ -487,7 +511,8 @@ def rate_vs_count(
     today's are not. As long as nothing has failed the point is the upper bound, with an arrow down.
 
     Args:
-        series: one or more `Series`, or objects with the same attributes.
+        series: `Series` or results, as arguments or in a list; a result stands for its repetitions
+            (`Series.of`), run today.
         confidence: level of the intervals, in (0, 1).
         ax: where to draw; a new figure by default.
         title: above the Axes; none by default.
@@ -603,9 +628,12 @@ def flagship(
     return top
 
 
-def _checked_series(where: str, series: Sequence[Any]) -> list[Any]:
-    if not series:
+def _checked_series(where: str, given: Sequence[Any]) -> list[Series]:
+    """Series, results or lists of them, as one list of series that can be drawn together."""
+    flat = [one for some in given for one in (some if isinstance(some, (list, tuple)) else [some])]
+    if not flat:
         raise ValueError(f"{where}: no series given. Pass at least one Series(failures).")
+    series = [one if isinstance(one, Series) else Series.of(one) for one in flat]
     for index, one in enumerate(series):
         if len(one.failures) == 0:
             raise ValueError(
@@ -616,10 +644,10 @@ def _checked_series(where: str, series: Sequence[Any]) -> list[Any]:
         raise ValueError(
             f"{where}: series per {' and per '.join(sorted(units))} in one figure; draw one unit at a time."
         )
-    return list(series)
+    return series
 
 
-def _looks(series: Sequence[Any]) -> list[dict[str, Any]]:
+def _looks(series: Sequence[Series]) -> list[dict[str, Any]]:
     """Marker, fill and colour of each series: broken filled, fixed open, and no marker twice."""
     seen: dict[tuple[str, bool], int] = {}
     looks = []
@@ -642,7 +670,7 @@ def _grid(n: int) -> list[int]:
     return sorted({*(step for step in steps if step < n), n})
 
 
-def _cumulative(one: Any) -> list[tuple[int, int]]:
+def _cumulative(one: Series) -> list[tuple[int, int]]:
     """(runs so far, failures so far) at the counts that are drawn: from five runs on, or one
     process."""
     blocks = one.runs is not None
@@ -664,7 +692,7 @@ def _any_zero(paths: Sequence[Sequence[stats.Rate]]) -> bool:
     return any(rate.failed == 0 for path in paths for rate in path)
 
 
-def _rate_after(one: Any, runs: int, failed: int, confidence: float) -> stats.Rate:
+def _rate_after(one: Series, runs: int, failed: int, confidence: float) -> stats.Rate:
     estimate = stats.rate_per_round if one.unit == "round" else stats.rate_per_repetition
     return estimate(failed, runs, confidence, method="wilson")
 
@@ -675,7 +703,7 @@ def _settled_high(path: Sequence[stats.Rate]) -> float:
 
 
 def _draw_path(
-    axes: Axes, one: Any, path: Sequence[stats.Rate], look: Mapping[str, Any], bottom: float
+    axes: Axes, one: Series, path: Sequence[stats.Rate], look: Mapping[str, Any], bottom: float
 ) -> None:
     """Estimates, with their interval as a band (recorded) or as bars (today)."""
     counts = [rate.runs for rate in path]
@@ -712,7 +740,7 @@ def _draw_bound(axes: Axes, x: float, y: float, look: Mapping[str, Any]) -> None
 
 
 def _draw_points(
-    axes: Axes, one: Any, x: Sequence[float], y: Sequence[float], look: Mapping[str, Any]
+    axes: Axes, one: Series, x: Sequence[float], y: Sequence[float], look: Mapping[str, Any]
 ) -> None:
     """Recorded: joined by a thin line. Today: points alone, larger."""
     axes.plot(
@@ -745,7 +773,7 @@ def _draw_curve(axes: Axes, rate: stats.Rate, look: Mapping[str, Any]) -> None:
         axes.plot(counts, high, color=colour, linewidth=1.1, linestyle="--", zorder=2)
 
 
-def _draw_batches(axes: Axes, one: Any, confidence: float, look: Mapping[str, Any]) -> None:
+def _draw_batches(axes: Axes, one: Series, confidence: float, look: Mapping[str, Any]) -> None:
     """Observed shares with their intervals; a share of 0 is drawn as the bound below which it
     lies."""
     within = [n for n in _grid(len(one.failures)) if n * 5 <= len(one.failures)]
@@ -813,86 +841,95 @@ GRADES: dict[str, tuple[str, str]] = {
     "ACCEPTABLE": (PALETTE["fixed"], ""),
     "INTERESTING": (PALETTE["other"], "||"),
     "FORBIDDEN": (PALETTE["broken"], "////"),
+    "NOT-RUN": (INK, "xxxx"),
 }
 
 
 @_styled
 def outcomes(
-    counts: Mapping[str, Mapping[str, Any]],
-    *,
-    unit: str = "round",
-    ax: Axes | None = None,
-    title: str | None = None,
+    seen: Any, *, unit: str = "round", ax: Axes | None = None, title: str | None = None
 ) -> Axes:
     """Draw how often each outcome was seen: one bar each, its grade by hatch and in words.
 
     Args:
-        counts: outcome -> ``{"count": int, "grade": "ACCEPTABLE" | "INTERESTING" | "FORBIDDEN"}``,
-            in the order to be drawn, as in ``racelab race --json``. Declared outcomes that were
-            never seen belong in it, with count 0.
-        unit: what was counted.
+        seen: a result, or a mapping of outcome to ``{"count": int, "grade": str}`` in the order to
+            be drawn, as in ``racelab race --json``; grades are ``"ACCEPTABLE"``, ``"INTERESTING"``,
+            ``"FORBIDDEN"`` and ``"NOT-RUN"``. Declared outcomes that were never seen belong in it,
+            with count 0. A row may say what it is a share of: ``"of": 200, "unit": "repetition"``
+            (a result does so for its endings); otherwise it is a share of all counts without one.
+        unit: what is counted where a row does not say.
         ax: where to draw; a new figure by default.
         title: above the Axes; none by default.
 
     Raises:
-        ValueError: no outcomes, nothing counted, or an unknown grade; the message names the
-            outcome.
+        ValueError: no outcomes, nothing counted, or an unknown grade; the message names the outcome.
     """
-    total = sum(
-        stats._whole(f"outcomes[{name!r}] count", row["count"], at_least=0)
-        for name, row in counts.items()
-    )
-    if total == 0:
-        raise ValueError("outcomes: nothing was counted, so there is nothing to draw.")
-    for name, row in counts.items():
-        if row["grade"] not in GRADES:
-            raise ValueError(
-                f"outcomes[{name!r}] has grade {row['grade']!r}; use one of {', '.join(GRADES)}."
-            )
-    axes = _axes(ax, height_in=0.9 + 0.52 * len(counts))
-    for place, row in enumerate(counts.values()):
-        _draw_outcome(axes, place, row, total)
-    axes.set_yticks(range(len(counts)), list(counts))
-    axes.set_ylim(len(counts) - 0.4, -0.6)
+    rows = _outcome_rows(seen if isinstance(seen, Mapping) else _result_outcomes(seen), unit)
+    axes = _axes(ax, height_in=0.9 + 0.52 * len(rows))
+    for place, row in enumerate(rows):
+        _draw_outcome(axes, place, row)
+    axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
+    axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(_share_text)
     axes.tick_params(axis="y", length=0, pad=7)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel(f"share of {total:,} {stats._plural(unit, total)}")
+    wholes = list(
+        dict.fromkeys(f"{row['of']:,} {stats._plural(row['unit'], row['of'])}" for row in rows)
+    )
+    axes.set_xlabel(f"share of {' or '.join(wholes)}")
     _title(axes, title)
-    said = "; ".join(
-        f"{name} ({row['grade']}): {_outcome_words(row['count'], total)}"
-        for name, row in counts.items()
-    )
-    return describe(axes, f"Outcomes of {total:,} {stats._plural(unit, total)}. {said}.")
+    said = "; ".join(f"{row['name']} ({row['grade']}): {row['words']}" for row in rows)
+    return describe(axes, f"Outcomes of {' and '.join(wholes)}. {said}.")
 
 
-def _outcome_words(count: int, total: int) -> str:
+def _result_outcomes(result: Any) -> dict[str, dict[str, Any]]:
+    """The rows of a result: labels are shares of its rounds, endings of its repetitions."""
+    rows = {label: dict(row) for label, row in result.as_json()["outcomes"].items()}
+    for label, row in rows.items():
+        if label in result.endings:
+            row.update(of=len(result.repetitions), unit="repetition")
+    return rows
+
+
+def _outcome_rows(seen: Mapping[str, Mapping[str, Any]], unit: str) -> list[dict[str, Any]]:
+    """Rows with name, count, grade, of, unit and words; checked."""
+    for name, row in seen.items():
+        stats._whole(f"outcomes[{name!r}] count", row["count"], at_least=0)
+        if row["grade"] not in GRADES:
+            raise ValueError(
+                f"outcomes[{name!r}] has grade {row['grade']!r}; use one of {', '.join(GRADES)}."
+            )
+    total = sum(row["count"] for row in seen.values() if "of" not in row)
+    rows = [{"of": total, "unit": unit, **row, "name": name} for name, row in seen.items()]
+    rows = [row for row in rows if row["of"]]  # nothing can be said about a share of nothing
+    if not rows:
+        raise ValueError("outcomes: nothing was counted, so there is nothing to draw.")
+    mixed = len({row["unit"] for row in rows}) > 1
+    for row in rows:
+        row["words"] = _outcome_words(row["count"], row["of"], row["unit"] if mixed else "")
+    return rows
+
+
+def _outcome_words(count: int, of: int, unit: str) -> str:
     """A count and its share; for 0 the bound, for 0 of n is not 0."""
+    counted = f"{count:,} of {of:,} {stats._plural(unit, of)}" if unit else f"{count:,}"
     if count == 0:
-        bound = stats.zero_failure_bound(total)
-        return f"0, below {stats._rate_words(bound, bound, 'up')}"
-    return f"{count:,} ({stats._rate_words(count / total, count / total)})"
+        bound = stats.zero_failure_bound(of)
+        return f"{counted}, below {stats._rate_words(bound, bound, 'up')}"
+    return f"{counted} ({stats._rate_words(count / of, count / of)})"
 
 
-def _draw_outcome(axes: Axes, place: int, row: Mapping[str, Any], total: int) -> None:
+def _draw_outcome(axes: Axes, place: int, row: Mapping[str, Any]) -> None:
     colour, hatch = GRADES[str(row["grade"])]
-    share = row["count"] / total
+    share = row["count"] / row["of"]
     axes.barh(place, share, height=0.4, color=colour, alpha=0.45, edgecolor="none", zorder=2)
-    bar = axes.barh(
-        place,
-        share,
-        height=0.4,
-        facecolor="none",
-        edgecolor=colour,
-        hatch=hatch,
-        linewidth=1.4,
-        zorder=2.1,
-    )
-    bar[0].set_gid(f"outcome:{row['grade']}")
-    words = f"{_outcome_words(row['count'], total)}, {str(row['grade']).lower()}"
+    if share:
+        outline = {"facecolor": "none", "edgecolor": colour, "hatch": hatch, "linewidth": 1.4}
+        bar = axes.barh(place, share, height=0.4, zorder=2.1, **outline)
+        bar[0].set_gid(f"outcome:{row['grade']}")
     axes.annotate(
-        words,
+        f"{row['words']}, {str(row['grade']).lower()}",
         (0, place - 0.22),
         xytext=(2, 1.5),
         textcoords="offset points",
