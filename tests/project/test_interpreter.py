@@ -910,6 +910,23 @@ def test_second_process_waits_and_says_so(cache: Path) -> None:
             assert f"Another process (number {first.pid}) is building; waiting for it" in said
 
 
+def test_lock_on_a_removed_file_counts_for_nothing(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--remove` may delete the lock file between our opening it and our locking it."""
+    cache.mkdir(parents=True)
+    really_open = os.open
+
+    def open_then_lose(path: Path, *flags: int) -> int:
+        handle = really_open(path, *flags)
+        path.unlink()
+        return handle
+
+    monkeypatch.setattr(os, "open", open_then_lose)
+
+    assert _store._try_lock(cache / ".lock-x") is None
+
+
 def test_killed_process_leaves_neither_its_lock_nor_what_it_ran(
     cache: Path, tmp_path: Path
 ) -> None:
@@ -979,7 +996,9 @@ def test_interrupted_download_leaves_nothing(
 ) -> None:
     """A mirror that accepts and never answers; the interrupt comes while apt-get waits for it."""
     monkeypatch.setenv("PATH", f"{path_folder}:{os.environ.get('PATH', '')}:/usr/bin:/bin")
-    code = "import sys, interpreter, _compile, _candidates, _debian\n"
+    code = "import signal, sys, interpreter, _compile, _candidates, _debian\n"
+    # A shell's background jobs, and so all that they start, ignore SIGINT.
+    code += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     code += "from pathlib import Path\n"
     code += f"_debian.KEYRING = Path({str(__file__)!r})\n"
     code += "_compile.missing_packages = lambda flavor: []\n"
