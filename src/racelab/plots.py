@@ -20,6 +20,7 @@ import html
 import io
 import math
 import re
+import statistics
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ __all__ = [
     "Series",
     "describe",
     "detection_vs_count",
+    "dots",
     "figure_html",
     "flagship",
     "outcomes",
@@ -438,6 +440,81 @@ def _timeline_words(
     return " ".join(said)
 
 
+# -- measured values by group -----------------------------------------------------------------------
+
+
+@_styled
+def dots(
+    groups: Mapping[str, Sequence[float]],
+    *,
+    xlabel: str,
+    log: bool | None = None,
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> Axes:
+    """Draw every measured value as a dot, one row per group, with a bar at the median.
+
+    Args:
+        groups: name of the group to its values, drawn from top to bottom; none of them empty.
+        xlabel: what a value is, with its unit.
+        log: logarithmic axis; by default where all values are above 0 and span a factor of 50 or more.
+        ax: where to draw; a new figure by default.
+        title: above the Axes; none by default.
+
+    Raises:
+        ValueError: no groups, an empty one, or a value that a log axis cannot show; the message names
+            the group, the index and the value.
+    """
+    if not groups:
+        raise ValueError("dots: no groups given. Pass at least one name with its values.")
+    for name, values in groups.items():
+        if len(values) == 0:
+            raise ValueError(f"dots: group {name!r} has no values.")
+        for index, value in enumerate(values):
+            if not math.isfinite(value) or (log and value <= 0):
+                raise ValueError(
+                    f"dots: {name!r}[{index}] is {value!r}, which this axis cannot show."
+                )
+    everything = [value for values in groups.values() for value in values]
+    if log is None:
+        log = min(everything) > 0 and max(everything) >= 50 * min(everything)
+    axes = _axes(ax, height_in=0.85 + 0.5 * len(groups))
+    words = [
+        _draw_dots(axes, row, name, values) for row, (name, values) in enumerate(groups.items())
+    ]
+    axes.set_yticks(range(len(groups)), list(groups))
+    axes.set_ylim(len(groups) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0, pad=7)
+    axes.grid(visible=False, axis="y")
+    if log:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: _three(value))
+    else:
+        axes.set_xlim(left=min(0.0, *everything) if min(everything) < 0 else 0.0)
+    axes.set_xlabel(f"{xlabel}, log scale" if log else xlabel)
+    _title(axes, title)
+    return describe(axes, f"{xlabel[:1].upper()}{xlabel[1:]}, one dot per value. {' '.join(words)}")
+
+
+def _draw_dots(axes: Axes, row: int, name: str, values: Sequence[float]) -> str:
+    """One row: dots spread a little so that equal ones show, and the median. Returns its words."""
+    median = statistics.median(values)
+    lifts = [row + 0.07 * ((7 * nth) % 5 - 2) for nth in range(len(values))]
+    axes.plot(
+        values,
+        lifts,
+        linestyle="none",
+        marker="o",
+        markersize=5,
+        markerfacecolor="none",
+        markeredgecolor=PALETTE["fixed"],
+        markeredgewidth=1.2,
+        label=name,
+    )
+    axes.plot([median, median], [row - 0.3, row + 0.3], color=PALETTE["broken"], linewidth=2.4)
+    return f"{name}: median {_three(median)}, {_three(min(values))} to {_three(max(values))}."
+
+
 # -- failures against count ------------------------------------------------------------------------
 
 
@@ -674,7 +751,7 @@ def _cumulative(one: Series) -> list[tuple[int, int]]:
     """(runs so far, failures so far) at the counts that are drawn: from five runs on, or one
     process."""
     blocks = one.runs is not None
-    each = list(one.runs) if blocks else [1] * len(one.failures)
+    each = [1] * len(one.failures) if one.runs is None else list(one.runs)
     if len(each) != len(one.failures):
         raise ValueError(
             f"series {one.name!r}: {len(one.failures)} processes have failures, {len(each)} have runs."
@@ -925,7 +1002,12 @@ def _draw_outcome(axes: Axes, place: int, row: Mapping[str, Any]) -> None:
     share = row["count"] / row["of"]
     axes.barh(place, share, height=0.4, color=colour, alpha=0.45, edgecolor="none", zorder=2)
     if share:
-        outline = {"facecolor": "none", "edgecolor": colour, "hatch": hatch, "linewidth": 1.4}
+        outline: dict[str, Any] = {
+            "facecolor": "none",
+            "edgecolor": colour,
+            "hatch": hatch,
+            "linewidth": 1.4,
+        }
         bar = axes.barh(place, share, height=0.4, zorder=2.1, **outline)
         bar[0].set_gid(f"outcome:{row['grade']}")
     axes.annotate(
@@ -942,25 +1024,22 @@ def _draw_outcome(axes: Axes, place: int, row: Mapping[str, Any]) -> None:
 
 
 @_styled
-def skew_histogram(
-    skew_ns: Mapping[str, Any], *, ax: Axes | None = None, title: str | None = None
-) -> Axes:
+def skew_histogram(skew_ns: Any, *, ax: Axes | None = None, title: str | None = None) -> Axes:
     """Draw how far apart the threads of a round were released: share of rounds against skew, log
     scale.
 
     Args:
-        skew_ns: ``{"p50", "p95", "max", "bins": [(from, to, rounds), ...]}`` in ns, as results have
-            it; or several of them by name (``{"barrier": ..., "tsc": ...}``), drawn with different
-            lines.
+        skew_ns: ``{"p50", "p95", "bins": [(from, to, rounds), ...]}`` in ns, or a result; or several
+            such mappings by name (``{"barrier": ..., "tsc": ...}``), drawn with different lines.
         ax: where to draw; a new figure by default.
         title: above the Axes; none by default.
 
     Raises:
         ValueError: no rounds in the bins; the message names the histogram.
     """
-    named: dict[str, Mapping[str, Any]] = (
-        {"release": skew_ns} if "bins" in skew_ns else dict(skew_ns)
-    )
+    if not isinstance(skew_ns, Mapping):
+        skew_ns = {**(skew_ns.skew_ns or {}), "bins": skew_ns.skew_bins}
+    named: dict[str, Any] = {"release": skew_ns} if "bins" in skew_ns else dict(skew_ns)
     if not named:
         raise ValueError("skew_histogram: no histogram given.")
     axes = _axes(ax)
@@ -978,7 +1057,7 @@ def skew_histogram(
         said = f"p50 {duration(skew['p50'])}, p95 {duration(skew['p95'])}"
         colour, line = styles[nth % len(styles)]
         _draw_skew(axes, skew, rounds, colour, line, said if len(named) == 1 else f"{name}: {said}")
-        words.append(f"{name}: {said}, largest {duration(skew['max'])}, {rounds:,} rounds")
+        words.append(f"{name}: {said}, {rounds:,} rounds")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: duration(value))
     axes.set_ylim(bottom=0)
