@@ -10,14 +10,37 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from racelab.build import BuildError, Built, compile, load
+    from racelab.lab import ACCEPTABLE, FORBIDDEN, INTERESTING, Actor, Grade, Lab, find_lab, labs
     from racelab.machine import environment
+    from racelab.racing import RaceError, Scan, calibrate, race, scan_offsets
+    from racelab.result import Comparison, Repetition, Result, compare, merge
     from racelab.runner import Ending, run_child
     from racelab.show import show_diff, show_source
+    from racelab.stats import plan
 
 __version__ = "0.1.0"
 
 #: Public name -> the module that has it.
 _HOME = {
+    "ACCEPTABLE": "lab",
+    "FORBIDDEN": "lab",
+    "INTERESTING": "lab",
+    "Actor": "lab",
+    "Grade": "lab",
+    "Lab": "lab",
+    "find_lab": "lab",
+    "labs": "lab",
+    "RaceError": "racing",
+    "Scan": "racing",
+    "calibrate": "racing",
+    "race": "racing",
+    "scan_offsets": "racing",
+    "Comparison": "result",
+    "Repetition": "result",
+    "Result": "result",
+    "compare": "result",
+    "merge": "result",
+    "plan": "stats",
     "BuildError": "build",
     "Built": "build",
     "compile": "build",
@@ -30,15 +53,34 @@ _HOME = {
 }
 
 __all__ = [
+    "ACCEPTABLE",
+    "FORBIDDEN",
+    "INTERESTING",
+    "Actor",
     "BuildError",
     "Built",
+    "Comparison",
     "Ending",
+    "Grade",
+    "Lab",
+    "RaceError",
+    "Repetition",
+    "Result",
+    "Scan",
     "__version__",
+    "calibrate",
+    "compare",
     "compile",
     "environment",
+    "find_lab",
+    "labs",
     "load",
     "load_ipython_extension",
+    "merge",
+    "plan",
+    "race",
     "run_child",
+    "scan_offsets",
     "show_diff",
     "show_source",
 ]

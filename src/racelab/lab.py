@@ -307,7 +307,11 @@ def load_labs(path: str | Path) -> list[Lab]:
         found += [item for item in many if isinstance(item, Lab) and item not in found]
     if not found:
         raise ValueError(f"{path} declares no lab: write `lab = Lab(...)` at its top level.")
-    return [lab.at(file) for lab in found]
+    loaded = [lab.at(file) for lab in found]
+    for lab in loaded:
+        # A child may load it from there too; a copy made by `replace` has no such mark.
+        object.__setattr__(lab, "_loaded", True)
+    return loaded
 
 
 def _load_file(file: Path) -> ModuleType:

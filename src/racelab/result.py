@@ -377,11 +377,29 @@ class Result:
 
     # -- figures -----------------------------------------------------------------------------------
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Outcomes as bars, by grade. Returns the Axes."""
+    def series(self, *, recorded: bool = False) -> Any:
+        """Which repetitions failed, in order, as `plots` draws them.
+
+        Args:
+            recorded: whether it comes from a recorded line and not from today.
+        """
         from racelab import plots
 
-        return plots.outcomes(self.as_json()["outcomes"], ax=ax)
+        return plots.Series(
+            failures=[int(bool(r.failed_rounds)) for r in self.ran],
+            variant=self.variant or "broken",
+            label=self.title,
+            recorded=recorded,
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """The failure rate against the number of repetitions; with fewer than 10, the outcomes as bars."""
+        from racelab import plots
+
+        if len(self.ran) >= 10:
+            return plots.rate_vs_count(self.series(), confidence=self.confidence, ax=ax)
+        graded = {k: v for k, v in self.as_json()["outcomes"].items() if v["grade"] != "NOT-RUN"}
+        return plots.outcomes(graded, ax=ax, title=self.title)
 
     # -- together ----------------------------------------------------------------------------------
 
@@ -523,7 +541,7 @@ class Comparison:
         """Both failure rates against the number of repetitions. Returns the Axes."""
         from racelab import plots
 
-        return plots.rate_vs_count([self.broken, self.fixed], ax=ax)
+        return plots.rate_vs_count(self.broken.series(), self.fixed.series(), ax=ax)
 
 
 def compare(broken: Result, fixed: Result) -> Comparison:

@@ -1,0 +1,1116 @@
+"""Race a lab: repetition after repetition in children, watched, graded and counted.
+
+Nothing here imports a module under study, and no racy code runs here.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import mmap
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any, Literal
+
+from racelab import machine
+from racelab.build import Built, compile
+from racelab.lab import DEFAULTS, Lab, Mode, find_lab
+from racelab.processes import Forked, Spawned, Watched, Zygote, ZygoteError, forked, package_folder
+from racelab.progress import Progress
+from racelab.result import Repetition, Result, merge_bins, skew_summary
+from racelab.runner import (
+    Ending,
+    Gil,
+    child_environment,
+    ending_of,
+    first_event,
+    interpreter,
+    module_paths,
+    parse_events,
+)
+
+__all__ = ["RaceError", "Scan", "calibrate", "race", "scan_offsets"]
+
+Release = Literal["barrier", "tsc"]
+
+LABELS = 64
+#: A repetition that is limited by time may take so much longer for starting, importing and ending.
+GRACE_S = 20.0
+ROUNDS_LIMIT_S = 120.0
+LIVELOCK_S = 5.0
+LOOK_S = 0.1
+#: A child that allocates more than this has lost its way; the machine shall survive it.
+MEMORY_MB = 4096.0
+CALIBRATION_S = (0.05, 0.2, 0.5)
+SCAN_OFFSETS_NS = (0, 20, 50, 100, 150, 200, 300, 500, 800, 1200, 2000)
+SEARCH_ROUNDS = 20_000
+
+
+class RaceError(RuntimeError):
+    """A race could not be run at all; the message says what to do."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
+
+
+# ---------------------------------------------------------------------------------------------------
+# What is asked for
+# ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A race with every default filled in."""
+
+    lab: Lab
+    variant: str | None
+    threads: int
+    mode: Mode
+    rounds: int | None
+    seconds_each: float | None
+    count: int
+    until_s: float | None
+    timeout_s: float
+    gil: Gil
+    allow_gil: bool
+    widen: bool
+    sanitizer: str | None
+    release: Release
+    stride: int
+    offsets_ns: tuple[float, ...]
+    python: str
+    spawn: bool
+    jobs: int
+    memory_mb: float | None
+    stop_at_first: bool
+    confidence: float
+    bursts: tuple[int, ...] = field(default=())
+
+    @property
+    def title(self) -> str:
+        return f"{self.lab.name} {self.variant or ''}".strip()
+
+
+def race(
+    lab: Lab | str | Path,
+    variant: str | None = None,
+    *,
+    threads: int | None = None,
+    rounds: int | None = None,
+    count: int | None = None,
+    seconds: float | None = None,
+    timeout_s: float | None = None,
+    gil: Gil = "auto",
+    allow_gil: bool = False,
+    widen: bool = False,
+    sanitizer: str | None = None,
+    release: Release = "barrier",
+    stride: int = 1,
+    offsets_ns: Sequence[float] | None = None,
+    search: bool = False,
+    mode: Mode | None = None,
+    python: str | Path | None = None,
+    spawn: bool | None = None,
+    memory_mb: float | None = MEMORY_MB,
+    stop_at_first: bool = False,
+    confidence: float = 0.95,
+    modules: Iterable[Built | str | Path] = (),
+    progress: bool | None = None,
+) -> Result:
+    """Race a lab in child processes and say what was seen, how often, and how sure that is.
+
+    Args:
+        lab: a `Lab`, the name of one in the book, or the file that declares it.
+        variant: "broken", "fixed", ...; default: broken, where there is one.
+        threads: how many threads race; one of those that the lab allows. Default: its first.
+        rounds: rounds per repetition. Default: the lab's; else as many as fit into the time.
+        count: repetitions, each a process of its own. Default: the lab's, else 10 (cold: 200, hang: 3).
+        seconds: for the whole race. Default: the lab's, else 2 s for 10 repetitions (0.2 s each).
+        timeout_s: limit for one repetition, after which it is a hang. Default: generous.
+        gil: "auto" leaves PYTHON_GIL unset; 0 or 1 sets it in the children.
+        allow_gil: race on although an import turned the GIL on. Default: that is "gil-enabled".
+        widen: hold race points open. The result is stamped, and not comparable with others.
+        sanitizer: "thread" or "address": needs an interpreter built with it.
+        release: "barrier", or "tsc": all spin to a common time-stamp target.
+        stride: rounds per release.
+        offsets_ns: delay of each thread after the release, ns. Default: those of the lab's actors.
+        search: find an offset that shows the race best first, and stay there.
+        mode: "rounds", "cold" (one round per process) or "hang"; default: the lab's.
+        python: interpreter for the children. Default: this one.
+        spawn: start each child afresh instead of forking it. Default: fork, except with a sanitizer.
+        memory_mb: limit of a child's data, MiB; None for no limit.
+        stop_at_first: end a repetition, and the race, as soon as something forbidden was seen.
+        confidence: level of the intervals.
+        modules: more modules that the children can import by name.
+        progress: show progress; default: in terminals and notebooks.
+
+    Returns:
+        Result: prints as a table. Nothing forbidden seen is an upper bound, never "safe".
+
+    Raises:
+        BuildError: a source does not compile.
+        RaceError: the race cannot be run here at all.
+        ValueError, FileNotFoundError: an argument is wrong; the message names it.
+    """
+    begin = time.perf_counter()
+    chosen = find_lab(lab)
+    plan = _plan(
+        chosen,
+        chosen.variant(variant),
+        threads=threads,
+        rounds=rounds,
+        count=count,
+        seconds=seconds,
+        timeout_s=timeout_s,
+        gil=gil,
+        allow_gil=allow_gil,
+        widen=widen,
+        sanitizer=sanitizer,
+        release=release,
+        stride=stride,
+        offsets_ns=offsets_ns,
+        mode=mode,
+        python=python,
+        spawn=spawn,
+        memory_mb=memory_mb,
+        stop_at_first=stop_at_first,
+        confidence=confidence,
+    )
+    bench = _Bench(plan, modules)
+    notes: list[str] = []
+    if search:
+        plan, note = _search(plan, bench)
+        notes.append(note)
+    seen = _repeat(plan, bench, progress)
+    return _result(plan, bench, seen, begin, notes)
+
+
+def _plan(
+    lab: Lab,
+    variant: str | None,
+    *,
+    threads: int | None,
+    rounds: int | None,
+    count: int | None,
+    seconds: float | None,
+    timeout_s: float | None,
+    gil: Gil,
+    allow_gil: bool,
+    widen: bool,
+    sanitizer: str | None,
+    release: Release,
+    stride: int,
+    offsets_ns: Sequence[float] | None,
+    mode: Mode | None,
+    python: str | Path | None,
+    spawn: bool | None,
+    memory_mb: float | None,
+    stop_at_first: bool,
+    confidence: float,
+) -> _Plan:
+    """Fill in defaults and refuse numbers out of their range, before anything is started."""
+    how: Mode = mode or lab.mode
+    if how not in DEFAULTS:
+        raise ValueError(f"mode={how!r} is not one of {', '.join(DEFAULTS)}.")
+    for name, value in (("rounds", rounds), ("count", count), ("stride", stride)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name}={value}: give 1 or more.")
+    for name, given in (("seconds", seconds), ("timeout_s", timeout_s)):
+        if given is not None and not given > 0:
+            raise ValueError(f"{name}={given}: give a number of seconds above 0.")
+    if release not in ("barrier", "tsc"):
+        raise ValueError(f'release={release!r} is not "barrier" or "tsc".')
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence={confidence}: give a number between 0 and 1, e.g. 0.95.")
+    team = threads if threads is not None else lab.allowed_threads[0]
+    cast = lab.cast(team)
+    offsets = tuple(offsets_ns) if offsets_ns is not None else tuple(a.offset for a in cast)
+    if len(offsets) > team:
+        raise ValueError(f"offsets_ns has {len(offsets)} numbers for {team} threads.")
+    offsets += (0.0,) * (team - len(offsets))
+    each_rounds, many, total_s = DEFAULTS[how]
+    each_rounds = 1 if how == "cold" else rounds or lab.rounds or each_rounds
+    repetitions = count or lab.count or many
+    wanted_s = seconds or lab.seconds
+    seconds_each = None
+    if each_rounds is None:
+        seconds_each = wanted_s / repetitions if wanted_s else total_s / many
+    return _Plan(
+        lab=lab,
+        variant=variant,
+        threads=team,
+        mode=how,
+        rounds=each_rounds,
+        seconds_each=seconds_each,
+        count=repetitions,
+        until_s=wanted_s if each_rounds is not None else None,
+        timeout_s=timeout_s or (seconds_each + GRACE_S if seconds_each else ROUNDS_LIMIT_S),
+        gil=gil,
+        allow_gil=allow_gil or gil == 1,
+        widen=widen,
+        sanitizer=sanitizer,
+        release=release,
+        stride=stride,
+        offsets_ns=offsets,
+        python=_python(python, sanitizer),
+        spawn=bool(sanitizer) if spawn is None else spawn,
+        jobs=_jobs(lab, team),
+        memory_mb=None if sanitizer else memory_mb,
+        stop_at_first=stop_at_first,
+        confidence=confidence,
+        bursts=tuple(actor.burst for actor in cast),
+    )
+
+
+def _jobs(lab: Lab, threads: int) -> int:
+    """How many repetitions may run at once: each needs a core for each of its threads."""
+    return max(1, int(machine.cores_usable() // threads)) if lab.parallel else 1
+
+
+def _python(python: str | Path | None, sanitizer: str | None) -> str:
+    if python is not None or sanitizer is None:
+        return interpreter(python)
+    variable = {"thread": "RACELAB_TSAN_PYTHON", "address": "RACELAB_ASAN_PYTHON"}.get(sanitizer)
+    if variable is None:
+        raise ValueError(f"sanitizer={sanitizer!r} is not thread or address.")
+    if os.environ.get(variable):
+        return interpreter(os.environ[variable])
+    flavor = {"thread": "tsan", "address": "asan"}[sanitizer]
+    base = os.environ.get("XDG_CACHE_HOME")
+    root = (Path(base) if base else Path.home() / ".cache") / "racelab" / "python"
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    for folder in sorted(root.glob(f"*{flavor}*")):
+        for candidate in sorted(folder.glob(f"bin/python{version}*")):
+            if candidate.name in (f"python{version}t", f"python{version}td"):
+                return interpreter(candidate)
+    raise RaceError(
+        f"no interpreter with the {sanitizer} sanitizer: run `make {flavor}`, or set {variable} to one."
+    )
+
+
+# ---------------------------------------------------------------------------------------------------
+# The bench: what all repetitions share
+# ---------------------------------------------------------------------------------------------------
+
+
+class _Bench:
+    """Compiled modules and the lab, ready to be sent to children."""
+
+    def __init__(self, plan: _Plan, modules: Iterable[Built | str | Path]) -> None:
+        self.core = core()
+        self.built = _build(plan)
+        made = [self.built] if self.built else []
+        self.paths = module_paths([*_from_notebook(), *modules, *made])
+        self.imports = [*(b.name for b in made), *plan.lab.modules]
+        self.lab = _lab_for_child(plan.lab)
+
+    def job(self, plan: _Plan, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """One child's job: these runs of the C core, one after another."""
+        return {
+            **_any_job(plan),
+            **self.lab,
+            "task": "race",
+            "modules": self.paths,
+            "imports": self.imports,
+            "threads": plan.threads,
+            "allow_gil": plan.allow_gil,
+            "labels": LABELS,
+            "runs": list(runs),
+        }
+
+
+def _any_job(plan: _Plan) -> dict[str, Any]:
+    return {
+        "filename": "<race>",
+        "folder": "",
+        "args": [],
+        "modules": {},
+        "memory_mb": plan.memory_mb,
+        "package": package_folder(),
+        "widen": plan.widen,
+    }
+
+
+def core() -> ModuleType:
+    """racelab's C core, for its clock and to read tallies; nothing is raced in this process.
+
+    Raises:
+        RaceError: it is not built for this interpreter.
+    """
+    import importlib
+
+    try:
+        return importlib.import_module("racelab._race")
+    except ImportError as error:
+        raise RaceError(
+            f"racelab's C core is not built for {sys.executable} ({error}). "
+            "In the book: make env. Elsewhere: pip install racelab with this interpreter."
+        ) from error
+
+
+def _build(plan: _Plan) -> Built | None:
+    files = plan.lab.source_files(plan.variant)
+    if not files:
+        return None
+    return compile(
+        files,
+        flags=[str(flag) for flag in plan.lab.flags],
+        python=None if plan.python == sys.executable else plan.python,
+        sanitizer=plan.sanitizer,
+    )
+
+
+def _from_notebook() -> list[Built]:
+    """Modules compiled in cells of this kernel, if this is one."""
+    notebook = sys.modules.get("racelab.notebook")
+    return list(notebook.built_modules().values()) if notebook is not None else []
+
+
+def _lab_for_child(lab: Lab) -> dict[str, Any]:
+    """How a child gets the lab: from the file that it was loaded from, else pickled."""
+    if getattr(lab, "_loaded", False):
+        return {"lab": lab.name, "lab_file": str(lab.file), "lab_pickle": "", "lab_modules": {}}
+    return {
+        "lab": lab.name,
+        "lab_file": "",
+        "lab_pickle": base64.b64encode(_pickled(lab)).decode(),
+        "lab_modules": _files_of_callables(lab),
+    }
+
+
+def _pickled(lab: Lab) -> bytes:
+    try:
+        import cloudpickle as pickler
+    except ImportError:
+        import pickle as pickler
+    try:
+        return bytes(pickler.dumps(lab))
+    except Exception as error:
+        hint = (
+            ""
+            if pickler.__name__ == "cloudpickle"
+            else " Install cloudpickle, or declare the lab in a file."
+        )
+        raise RaceError(
+            f"lab {lab.name} cannot be sent to a child: {type(error).__name__}: {error}.{hint}"
+        ) from error
+
+
+def _files_of_callables(lab: Lab) -> dict[str, str]:
+    """Modules that hold the lab's callables, by file: a child may be unable to import them by name."""
+    bodies: list[Any] = [lab.setup, lab.observe, *(actor.body for actor in lab.declared_actors)]
+    found = {}
+    for body in bodies:
+        name = getattr(body, "__module__", None)
+        file = getattr(sys.modules.get(name or ""), "__file__", None)
+        if callable(body) and name not in (None, "__main__") and file and file.endswith(".py"):
+            found[str(name)] = str(file)
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------
+# One repetition
+# ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one child has shown: for each run the core's facts, and how the child ended."""
+
+    ending: Ending
+    label: str
+    runs: tuple[dict[str, Any], ...]
+    note: str
+    raced: bool
+
+
+class Tally:
+    """Memory that a child writes its outcomes to, and that is still there when it has died."""
+
+    def __init__(self, core: ModuleType, threads: int) -> None:
+        size = core.tally_size(threads, LABELS)
+        self.core = core
+        self.file: IO[bytes] = (
+            os.fdopen(os.memfd_create("racelab-tally"), "w+b")
+            if hasattr(os, "memfd_create")
+            else tempfile.TemporaryFile()  # noqa: SIM115  (closed by close())
+        )
+        os.ftruncate(self.file.fileno(), size)
+        self.memory = mmap.mmap(self.file.fileno(), size)
+
+    def clear(self) -> None:
+        """Make it look as if nobody had written yet."""
+        self.memory[:8] = bytes(8)
+
+    def read(self) -> dict[str, Any]:
+        """What is in it now; see the core's `read_tally`."""
+        found: dict[str, Any] = self.core.read_tally(self.memory)
+        return found
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self.memory.close()
+        self.file.close()
+
+
+class Stall:
+    """Notices a child that has stopped getting on: a deadlock at once, a livelock after a while.
+
+    A deadlock: no call has begun or ended for `stall_s`, no CPU time was used, and every thread waits
+    for a lock (not in a sleep or a read). A livelock: no progress for longer, with CPU time used.
+    """
+
+    interval_s = LOOK_S
+
+    def __init__(self, tally: Tally, stall_s: float, stop: threading.Event) -> None:
+        self.tally = tally
+        self.stall_s = stall_s
+        self.stop = stop
+        self.last: Any = None
+        self.since = time.perf_counter()
+        self.cpu = 0.0
+
+    def __call__(self, pid: int) -> str | None:
+        """Why the child shall be ended, or None."""
+        if self.stop.is_set():
+            return "stopped"
+        found = self.tally.read()
+        now = time.perf_counter()
+        progress = (
+            found["state"],
+            found["rounds"],
+            [(t["entered"], t["finished"], t["phase"]) for t in found.get("thread", ())],
+        )
+        if progress != self.last or found["state"] != "running":
+            self.last, self.since, self.cpu = progress, now, _cpu_seconds(pid)
+            return None
+        stalled = now - self.since
+        if stalled < self.stall_s:
+            return None
+        used = _cpu_seconds(pid) - self.cpu
+        if used < 0.05 * stalled + 0.02 and _all_wait_for_locks(pid):
+            return "deadlock: no progress, no CPU time, every thread waits for a lock"
+        if used > 0.5 * stalled and stalled > max(LIVELOCK_S, 5 * self.stall_s):
+            return "livelock: CPU time is used, but no call begins or ends"
+        return None
+
+
+def _cpu_seconds(pid: int) -> float:
+    """CPU time of all threads of a process, s; 0 where it cannot be known."""
+    try:
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
+def _all_wait_for_locks(pid: int) -> bool:
+    """Whether every thread sleeps in a futex: not running, not in a timed sleep, not reading."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        for task in tasks:
+            state = (task / "stat").read_text().rpartition(")")[2].split()[0]
+            where = (task / "wchan").read_text().strip("\0 \n")
+            if state != "S" or not (where.startswith("futex") or where in ("", "0")):
+                return False
+    except OSError:
+        return False
+    return bool(tasks)
+
+
+class _Starter:
+    """Starts children: forks them off a zygote, or spawns them."""
+
+    def __init__(self, plan: _Plan, stack: ExitStack) -> None:
+        self.plan = plan
+        self.stack = stack
+        self.environment = _environment(plan)
+        self.zygote: Zygote | None = None
+
+    def start(self, job: Mapping[str, Any], tally: Tally) -> Watched:
+        """Start a child with this job."""
+        number = tally.file.fileno()
+        if self.plan.spawn:
+            return Spawned(self.plan.python, job, self.environment, (), number)
+        try:
+            return Forked(self._zygote(), job, self.environment, number)
+        except ZygoteError:
+            # The last child may have taken it along, with a signal to everybody or all the memory.
+            self.zygote = None
+            return Forked(self._zygote(), job, self.environment, number)
+
+    def _zygote(self) -> Zygote:
+        if self.zygote is None or not self.zygote.alive:
+            try:
+                self.zygote = self.stack.enter_context(forked(self.plan.python, self.environment))
+            except ZygoteError as error:
+                raise RaceError(str(error)) from error
+        return self.zygote
+
+
+def _environment(plan: _Plan) -> dict[str, str]:
+    env: dict[str, str | None] = {"RACELAB_WIDEN": None}
+    if plan.memory_mb is not None:
+        env["MIMALLOC_ARENA_RESERVE"] = "0"  # else a GiB lies outside of any limit
+    if plan.sanitizer == "thread":
+        env["TSAN_OPTIONS"] = os.environ.get("TSAN_OPTIONS", "") + " exitcode=66 halt_on_error=1"
+    if plan.sanitizer == "address":
+        env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + " detect_leaks=0"
+    return child_environment(plan.gil, env)
+
+
+def _run(plan: _Plan, stop_on: Sequence[str]) -> dict[str, Any]:
+    """Arguments of one run of the C core, besides those that the child knows by itself."""
+    return {
+        "rounds": plan.rounds,
+        "seconds": plan.seconds_each,
+        "release": plan.release,
+        "stride": plan.stride,
+        "offsets_ns": list(plan.offsets_ns),
+        "stop_on": list(stop_on),
+    }
+
+
+def _one(
+    plan: _Plan, starter: _Starter, job: Mapping[str, Any], tally: Tally, stop: threading.Event
+) -> _Seen:
+    tally.clear()
+    with starter.start(job, tally) as child:
+        child.watch(plan.timeout_s, Stall(tally, plan.lab.stall_s, stop))
+    return _classify(child, tally)
+
+
+def _classify(child: Watched, tally: Tally) -> _Seen:
+    """Which runs were finished, which one was cut off, and what to call the end."""
+    ending = ending_of(child)
+    events = parse_events(child.events.text())
+    runs = [event["facts"] for event in events if event["event"] == "run"]
+    begun = sum(1 for event in events if event["event"] == "begin")
+    if begun > len(runs) or (not begun and ending.outcome != "ok"):
+        left = tally.read()  # the run that was cut off has left its finished rounds behind
+        if left["state"] != "empty":
+            runs.append(left)
+    label = _label(ending, events)
+    note = ""
+    if label == "hang":
+        why = child.ended_by_us if child.ended_by_us != "limit" else "its time was up"
+        note = f"{why}\n{ending.traceback}"
+    elif label == "not-run":
+        note = first_event(events, "not-run").get("text") or ending.stderr[-2000:]
+    elif label != "ok":
+        note = ending.traceback or ending.stderr[-2000:]
+    raced = bool(first_event(events, "ready"))
+    return _Seen(ending, label, tuple(runs), f"{label}: {note}".strip() if note else "", raced)
+
+
+def _label(ending: Ending, events: Sequence[Mapping[str, Any]]) -> str:
+    names = {event["event"] for event in events}
+    if ending.signal is None and ending.outcome != "hang":
+        for name in ("gil-enabled", "not-run"):
+            if name in names:
+                return name
+    return ending.outcome
+
+
+# ---------------------------------------------------------------------------------------------------
+# All repetitions
+# ---------------------------------------------------------------------------------------------------
+
+
+def _repeat(plan: _Plan, bench: _Bench, progress: bool | None) -> list[_Seen]:
+    forbidden = [k for k, g in plan.lab.outcomes.items() if g.name == "FORBIDDEN"]
+    job = bench.job(plan, [_run(plan, forbidden if plan.stop_at_first else ())])
+    begin = time.perf_counter()
+    seen: list[_Seen] = []
+    with Progress(plan.title, plan.count, progress) as shown:
+        for one in _stream(plan, bench, job):
+            seen.append(one)
+            shown.update(len(seen), _endings_words(seen))
+            late = plan.until_s is not None and time.perf_counter() - begin >= plan.until_s
+            if late or _is_over(plan, one):
+                break
+    return seen
+
+
+def _is_over(plan: _Plan, one: _Seen) -> bool:
+    """Whether more repetitions would tell nothing: it cannot run, or we wanted the first failure."""
+    if plan.lab.grade(one.label).name == "NOT-RUN":
+        return True
+    return plan.stop_at_first and bool(_forbidden_rounds(plan.lab, one))
+
+
+def _endings_words(seen: Sequence[_Seen]) -> str:
+    bad = Counter(one.label for one in seen if one.label != "ok")
+    return ", ".join(f"{label}: {count}" for label, count in bad.most_common(3))
+
+
+def _stream(plan: _Plan, bench: _Bench, job: Mapping[str, Any]) -> Iterator[_Seen]:
+    """One repetition after another, or several at once."""
+    stop = threading.Event()
+    if plan.jobs == 1:
+        with _desk(plan, bench) as (starter, tally):
+            for _ in range(plan.count):
+                yield _one(plan, starter, job, tally, stop)
+        return
+    with ExitStack() as stack:
+        desks = [stack.enter_context(_desk(plan, bench)) for _ in range(plan.jobs)]
+        free = list(desks)
+
+        def work(_: int) -> _Seen:
+            desk = free.pop()
+            try:
+                return _one(plan, *_arguments(desk, job), stop)
+            finally:
+                free.append(desk)
+
+        with ThreadPoolExecutor(plan.jobs) as pool:
+            try:
+                yield from pool.map(work, range(plan.count))
+            finally:
+                stop.set()
+                pool.shutdown(cancel_futures=True)
+
+
+def _arguments(
+    desk: tuple[_Starter, Tally], job: Mapping[str, Any]
+) -> tuple[_Starter, Mapping[str, Any], Tally]:
+    return desk[0], job, desk[1]
+
+
+@contextmanager
+def _desk(plan: _Plan, bench: _Bench) -> Iterator[tuple[_Starter, Tally]]:
+    """What one line of repetitions needs: a starter and a tally."""
+    tally = Tally(bench.core, plan.threads)
+    try:
+        with ExitStack() as stack:
+            yield _Starter(plan, stack), tally
+    finally:
+        tally.close()
+
+
+# ---------------------------------------------------------------------------------------------------
+# From what was seen to a result
+# ---------------------------------------------------------------------------------------------------
+
+
+def _rounds_of(facts: Mapping[str, Any]) -> Counter[str]:
+    """Labels of a run, rounds in which a thread had detached included."""
+    return Counter(facts["outcomes"]) + Counter(facts["outcomes_detached"])
+
+
+def _forbidden_rounds(lab: Lab, one: _Seen) -> int:
+    rounds = sum(
+        count
+        for facts in one.runs
+        for label, count in _rounds_of(facts).items()
+        if lab.grade(label).name == "FORBIDDEN"
+    )
+    return rounds + int(one.label != "ok" and lab.grade(one.label).name == "FORBIDDEN")
+
+
+def _first_failure_ns(lab: Lab, one: _Seen) -> int | None:
+    times = [
+        int(when[1])
+        for facts in one.runs
+        for label, when in facts["first"].items()
+        if lab.grade(label).name == "FORBIDDEN"
+    ]
+    return min(times, default=None)
+
+
+def _repetition(lab: Lab, one: _Seen) -> Repetition:
+    outcomes: Counter[str] = Counter()
+    for facts in one.runs:
+        outcomes += _rounds_of(facts)
+    return Repetition(
+        outcomes=dict(outcomes),
+        ending=one.label,
+        rounds=sum(outcomes.values()),
+        seconds=round(one.ending.seconds, 6),
+        failed_rounds=_forbidden_rounds(lab, one),
+        first_failure_ns=_first_failure_ns(lab, one),
+        note=one.note,
+    )
+
+
+def _result(
+    plan: _Plan, bench: _Bench, seen: Sequence[_Seen], begin: float, notes: list[str]
+) -> Result:
+    lab = plan.lab
+    repetitions = tuple(_repetition(lab, one) for one in seen)
+    facts = [run for one in seen for run in one.runs]
+    endings = Counter(r.ending for r in repetitions if r.ending != "ok")
+    outcomes: Counter[str] = Counter(dict.fromkeys(_declared(lab), 0))
+    for repetition in repetitions:
+        outcomes.update(repetition.outcomes)
+    outcomes.update(endings)
+    bins = merge_bins([_bins(run) for run in facts])
+    speeds = [run["rounds_per_s"] for run in facts if run.get("rounds_per_s")]
+    errors = {label: text for run in facts for label, text in run.get("errors", {}).items()}
+    result = Result(
+        lab=lab.name,
+        variant=plan.variant,
+        question=lab.question,
+        outcomes=dict(outcomes),
+        grades={label: lab.grade(label) for label in outcomes},
+        endings=_ending_labels(lab, endings),
+        repetitions=repetitions,
+        threads=plan.threads,
+        stride=plan.stride,
+        burst=max(plan.bursts, default=1),
+        release=plan.release,
+        offsets_ns=plan.offsets_ns,
+        widened=plan.widen,
+        detached_rounds=sum(sum(run["outcomes_detached"].values()) for run in facts),
+        skew_ns=skew_summary(bins),
+        skew_bins=bins,
+        rounds_per_s=statistics.median(speeds) if speeds else None,
+        gil=_gil(seen),
+        gil_enabled_by=next(
+            (o.ending.gil_enabled_by for o in seen if o.ending.gil_enabled_by), None
+        ),
+        python=machine.python_line() if plan.python == sys.executable else plan.python,
+        machine=machine.cpu_name(),
+        cores=machine.cores_usable(),
+        compiler=bench.built.compiler if bench.built else "",
+        flags=bench.built.flags if bench.built else (),
+        sanitizer=plan.sanitizer,
+        source_sha256=bench.built.sha256 if bench.built else "",
+        mode=plan.mode,
+        date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
+        wall_s=time.perf_counter() - begin,
+        confidence=plan.confidence,
+        notes=(*notes, *(f"{label}: {text.strip()}" for label, text in sorted(errors.items()))),
+    )
+    if result.forbidden or not result.ran:
+        return result
+    return replace(result, calibrated=_calibrated(plan, bench))
+
+
+def _declared(lab: Lab) -> list[str]:
+    return [label for label in lab.outcomes if "*" not in label]
+
+
+_ENDINGS = ("crash(", "exit(", "hang", "killed", "not-run", "gil-enabled", "sanitizer(")
+
+
+def _ending_labels(lab: Lab, seen: Iterable[str]) -> tuple[str, ...]:
+    """Labels that end a repetition, declared or seen."""
+    declared = (label for label in lab.outcomes if label.startswith(_ENDINGS))
+    return tuple(sorted({*declared, *seen}))
+
+
+def _bins(facts: Mapping[str, Any]) -> list[tuple[float, float, int]]:
+    return [
+        (float(a), float(b), int(n)) for a, b, n in (facts.get("skew_ns") or {}).get("bins", ())
+    ]
+
+
+def _gil(seen: Sequence[_Seen]) -> bool | None:
+    states = [one.ending.gil_enabled for one in seen if one.raced]
+    return any(states) if states else None
+
+
+# ---------------------------------------------------------------------------------------------------
+# Calibration
+# ---------------------------------------------------------------------------------------------------
+
+_calibrations: dict[tuple[Any, ...], bool] = {}
+
+
+def calibrate(
+    *, threads: int = 2, gil: Gil = "auto", widen: bool = False, release: Release = "barrier"
+) -> bool:
+    """Whether the built-in known race shows on this machine, with this interpreter, here and now.
+
+    Asks up to three times, for 0.75 s together.
+    """
+    lab = Lab("calibration", actors=[_nothing] * 2, threads=[max(2, threads)])
+    plan = _plan(
+        lab,
+        None,
+        threads=max(2, threads),
+        rounds=1,
+        count=1,
+        seconds=None,
+        timeout_s=GRACE_S,
+        gil=gil,
+        allow_gil=True,
+        widen=widen,
+        sanitizer=None,
+        release=release,
+        stride=1,
+        offsets_ns=None,
+        mode=None,
+        python=None,
+        spawn=None,
+        memory_mb=MEMORY_MB,
+        stop_at_first=False,
+        confidence=0.95,
+    )
+    return _ask_calibration(plan, core())
+
+
+def _nothing() -> None:
+    pass
+
+
+def _calibrated(plan: _Plan, bench: _Bench) -> bool:
+    """As `calibrate`, under the settings of a race; asked once per process and settings if it shows."""
+    if plan.sanitizer:
+        return True  # a sanitizer needs both accesses, not a lost race
+    key = (plan.python, plan.gil, plan.widen, plan.release, plan.threads, _affinity())
+    if not _calibrations.get(key):
+        _calibrations[key] = _ask_calibration(plan, bench.core)
+    return _calibrations[key]
+
+
+def _affinity() -> tuple[int, ...]:
+    allowed = getattr(os, "sched_getaffinity", None)
+    return tuple(sorted(allowed(0))) if allowed else ()
+
+
+def _ask_calibration(plan: _Plan, core_module: ModuleType) -> bool:
+    tally = Tally(core_module, plan.threads)
+    try:
+        with ExitStack() as stack:
+            starter = _Starter(replace(plan, spawn=False), stack)
+            for seconds in CALIBRATION_S:
+                asked = {"threads": plan.threads, "seconds": seconds, "release": plan.release}
+                job = {**_any_job(plan), "task": "calibrate", "calibrate": asked}
+                with starter.start(job, tally) as child:
+                    child.watch(GRACE_S)
+                facts = first_event(parse_events(child.events.text()), "run").get("facts", {})
+                if facts.get("shows"):
+                    return True
+    finally:
+        tally.close()
+    return False
+
+
+# ---------------------------------------------------------------------------------------------------
+# Offsets
+# ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Hit rate against the delay between the first actor and the others.
+
+    Attributes:
+        title: lab and variant.
+        points: one dict per offset: offset_ns, hits (forbidden rounds), rounds. A positive offset
+            delays the first thread, a negative one all the others.
+        skew_ns: p50 and p95 of the release skew meanwhile: what the harness itself blurs.
+        ended: endings other than "ok", with their counts; their rounds are counted as hits.
+        widened: whether race points were held open.
+    """
+
+    title: str
+    points: tuple[dict[str, float], ...]
+    skew_ns: Mapping[str, float] | None
+    ended: Mapping[str, int]
+    widened: bool = False
+
+    @property
+    def best_ns(self) -> float:
+        """The offset with the highest hit rate; 0 if nothing was hit."""
+        best = max(self.points, key=lambda p: p["hits"] / p["rounds"] if p["rounds"] else 0.0)
+        return best["offset_ns"] if best["hits"] else 0.0
+
+    @property
+    def width_ns(self) -> float | None:
+        """Width of the peak at half its height, ns; None where it has no two sides."""
+        from racelab import stats
+
+        used = [p for p in self.points if p["rounds"]]
+        window = stats.half_height(
+            [p["offset_ns"] for p in used], [p["hits"] / p["rounds"] for p in used]
+        )
+        return None if window is None else window[1] - window[0]
+
+    def as_json(self) -> dict[str, Any]:
+        """What ``racelab scan --json`` prints."""
+        return {
+            "lab": self.title,
+            "points": list(self.points),
+            "skew_ns": dict(self.skew_ns) if self.skew_ns else None,
+            "best_ns": self.best_ns,
+            "width_ns": self.width_ns,
+            "ended": dict(self.ended),
+            "widened": self.widened,
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{self.title}: hits against the first thread's delay", ""]
+        top = max((p["hits"] / p["rounds"] for p in self.points if p["rounds"]), default=0.0)
+        for point in self.points:
+            rate = point["hits"] / point["rounds"] if point["rounds"] else 0.0
+            bar = "#" * round(40 * rate / top) if top else ""
+            lines.append(
+                f"{point['offset_ns']:>+8.0f} ns  {int(point['hits']):>9,} of {int(point['rounds']):>9,}"
+                f"  {rate:>8.3%}  {bar}".rstrip()
+            )
+        width = self.width_ns
+        lines.append("")
+        lines.append(f"peak at {self.best_ns:+.0f} ns" if top else "no hit at any offset")
+        if width is not None:
+            lines[-1] += f", {width:.0f} ns wide at half its height"
+        if self.skew_ns:
+            lines.append(
+                f"the harness itself: release skew p50 {self.skew_ns['p50']:.0f} ns, "
+                f"p95 {self.skew_ns['p95']:.0f} ns"
+            )
+        return "\n".join(lines)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self) if not cycle else "Scan(...)")
+
+    def plot(self, ax: Any = None) -> Any:
+        """Hit rate against offset, the harness's own skew beside it. Returns the Axes."""
+        from racelab import plots
+
+        used = [point for point in self.points if point["rounds"]]
+        return plots.scan(used, skew_ns=self.skew_ns, ax=ax, title=self.title)
+
+
+def scan_offsets(
+    lab: Lab | str | Path,
+    variant: str | None = None,
+    *,
+    offsets_ns: Iterable[float] | None = None,
+    rounds: int = SEARCH_ROUNDS,
+    count: int = 3,
+    threads: int | None = None,
+    gil: Gil = "auto",
+    widen: bool = False,
+    release: Release = "tsc",
+    python: str | Path | None = None,
+    timeout_s: float | None = None,
+    modules: Iterable[Built | str | Path] = (),
+    progress: bool | None = None,
+) -> Scan:
+    """Sweep the delay of the first thread against the others: the race window shows as a peak.
+
+    Args:
+        lab, variant, threads, gil, widen, python, modules, progress: as for `race`.
+        offsets_ns: delays to try, ns; negative ones delay the others. Default: 0 to 2 us, both ways.
+        rounds: rounds for each offset in each repetition.
+        count: repetitions: child processes, each of which goes through all offsets.
+        release: "tsc" by default: it blurs the window least.
+        timeout_s: limit for one repetition.
+
+    Raises:
+        As `race`.
+    """
+    chosen = find_lab(lab)
+    plan = _plan(
+        chosen,
+        chosen.variant(variant),
+        threads=threads,
+        rounds=rounds,
+        count=count,
+        seconds=None,
+        timeout_s=timeout_s,
+        gil=gil,
+        allow_gil=False,
+        widen=widen,
+        sanitizer=None,
+        release=release,
+        stride=1,
+        offsets_ns=None,
+        mode="rounds",
+        python=python,
+        spawn=None,
+        memory_mb=MEMORY_MB,
+        stop_at_first=False,
+        confidence=0.95,
+    )
+    return _scan(plan, _Bench(plan, modules), _offsets(offsets_ns), progress)
+
+
+def _offsets(given: Iterable[float] | None) -> list[float]:
+    if given is None:
+        given = {sign * ns for ns in SCAN_OFFSETS_NS for sign in (-1, 1)}
+    found = sorted({float(ns) for ns in given})
+    if len(found) < 2:
+        raise ValueError(f"offsets_ns={found}: a scan needs at least two offsets.")
+    return found
+
+
+def _scan(plan: _Plan, bench: _Bench, offsets: list[float], progress: bool | None) -> Scan:
+    import random
+
+    hits: Counter[float] = Counter()
+    rounds: Counter[float] = Counter()
+    ended: Counter[str] = Counter()
+    bins: list[list[tuple[float, float, int]]] = []
+    order = random.Random(1)
+    with (
+        _desk(plan, bench) as (starter, tally),
+        Progress(f"{plan.title}, offsets", plan.count, progress) as shown,
+    ):
+        for number in range(plan.count):
+            todo = offsets.copy()
+            order.shuffle(todo)  # so that a drift of the machine is not taken for a peak
+            tries = 0
+            while todo and tries < len(offsets):
+                runs = [{**_run(plan, ()), "offsets_ns": _delays(ns, plan.threads)} for ns in todo]
+                one = _one(plan, starter, bench.job(plan, runs), tally, threading.Event())
+                _add_scan(plan.lab, one, todo, hits, rounds)
+                bins += [_bins(facts) for facts in one.runs]
+                if one.label == "ok":
+                    break
+                ended[one.label] += 1
+                if plan.lab.grade(one.label).name == "NOT-RUN":
+                    raise RaceError(f"{plan.title} cannot be scanned: {one.note or one.label}")
+                # A crash ends the process, not the scan: go on behind the offset that it met.
+                todo = todo[max(1, len(one.runs)) :]
+                tries += 1
+            shown.update(number + 1)
+    points = tuple(
+        {"offset_ns": ns, "hits": float(hits[ns]), "rounds": float(rounds[ns])} for ns in offsets
+    )
+    return Scan(plan.title, points, skew_summary(merge_bins(bins)), dict(ended), plan.widen)
+
+
+def _add_scan(
+    lab: Lab, one: _Seen, todo: Sequence[float], hits: Counter[float], rounds: Counter[float]
+) -> None:
+    for ns, facts in zip(todo, one.runs, strict=False):
+        seen = _rounds_of(facts)
+        rounds[ns] += sum(seen.values())
+        hits[ns] += sum(n for label, n in seen.items() if lab.grade(label).name == "FORBIDDEN")
+    if one.label != "ok" and lab.grade(one.label).name == "FORBIDDEN":
+        ns = todo[max(0, len(one.runs) - 1)]
+        hits[ns] += 1
+        rounds[ns] += 1
+
+
+def _delays(ns: float, threads: int) -> list[float]:
+    """A positive offset delays the first thread, a negative one all the others."""
+    return [max(ns, 0.0), *([max(-ns, 0.0)] * (threads - 1))]
+
+
+def _search(plan: _Plan, bench: _Bench) -> tuple[_Plan, str]:
+    """The plan at the offset that showed the race best, and a sentence about it."""
+    quick = replace(
+        plan, rounds=SEARCH_ROUNDS, seconds_each=None, count=1, timeout_s=ROUNDS_LIMIT_S
+    )
+    scan = _scan(quick, bench, _offsets(None), False)
+    if not any(point["hits"] for point in scan.points):
+        return plan, "search: no offset showed the race in a quick scan; none is used."
+    best = scan.best_ns
+    note = f"search: the race showed best with the first thread {best:+.0f} ns against the others."
+    return replace(plan, offsets_ns=tuple(_delays(best, plan.threads))), note
