@@ -741,6 +741,7 @@ def _repetition(lab: Lab, one: _Seen) -> Repetition:
         failed_rounds=_forbidden_rounds(lab, one),
         first_failure_ns=_first_failure_ns(lab, one),
         note=one.note,
+        ungraded=sum(max(0, run.get("rounds_finished", 0) - run["rounds"]) for run in one.runs),
     )
 
 

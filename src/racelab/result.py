@@ -36,6 +36,7 @@ class Repetition:
         seconds: from the start of the process to its end.
         failed_rounds: rounds with a forbidden outcome, the one that a forbidden ending cut off included.
         first_failure_ns: from the start of the race to the first forbidden round; None without one.
+        ungraded: rounds that were over, but not graded yet when a process died.
         note: what else is to be said: the traceback of a crash, the stacks of a hang, an error's text.
     """
 
@@ -46,6 +47,7 @@ class Repetition:
     failed_rounds: int = 0
     first_failure_ns: int | None = None
     note: str = ""
+    ungraded: int = 0
 
 
 @dataclass(frozen=True)
@@ -159,11 +161,13 @@ class Result:
 
     @property
     def rate_per_round(self) -> stats.Rate | None:
-        """How often a round failed; None where no round was run."""
-        cut_off = sum(
-            1 for r in self.ran if r.ending != "ok" and self._grade(r.ending) == "FORBIDDEN"
-        )
-        runs = sum(r.rounds for r in self.ran) + cut_off
+        """How often a round failed; None where no round was run.
+
+        A round that ended its process is one failed round; those that were over but not graded yet
+        count as not failed.
+        """
+        cut_off = sum(1 for r in self.ran if self._grade(r.ending) == "FORBIDDEN")
+        runs = sum(r.rounds + r.ungraded for r in self.ran) + cut_off
         return stats.rate_per_round(self.failed_rounds, runs, self.confidence) if runs else None
 
     @property
@@ -273,7 +277,7 @@ class Result:
                 f"INCONCLUSIVE: the built-in known race shows nothing here either ({self.cores:g} cores, "
                 "this GIL setting). A clean run says nothing; try --widen."
             )
-        if self.detached_rounds:
+        if self.detached_rounds > 0.01 * self.rounds:
             said.append(
                 f"In {self.detached_rounds:,} rounds a thread had detached while it waited for the others."
             )
