@@ -35,7 +35,8 @@ ALWAYS = [
     ROOT / "requirements/kernel.lock",
     ROOT / ".venv-ft/.stamp",
 ]
-SHOWN = re.compile(r"WARNING|ERROR|CRITICAL|Executing notebook|error:")
+# The kernel remarks on its transport, a loopback connection, at every start.
+SHOWN = re.compile(r"^(?!\[IPKernelApp\]).*(?:WARNING|ERROR|CRITICAL|Executing notebook|error:)")
 
 
 def main(arguments: list[str] | None = None) -> int:
