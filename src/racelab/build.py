@@ -719,6 +719,8 @@ def _compile_command(job: _Job, sources: Iterable[Path], module: Path, depfile: 
     command = [*job.compiler, *DEFAULT_FLAGS]
     if job.language == "cython":
         command.append("-w")  # the C code is Cython's; its warnings tell the reader nothing
+    elif job.cplus:
+        command.append("-Wno-missing-field-initializers")  # every PyModuleDef has some
     command.append(STANDARD["c++" if job.cplus else "c"])
     command += ["-fPIC", "-fdiagnostics-color=never", "-MMD", "-MF", str(depfile)]
     command += (
