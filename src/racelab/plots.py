@@ -59,6 +59,8 @@ PALETTE = {
 }
 
 WIDTH_IN = 5.2  # narrow on purpose: at a phone's 360 px the text must still be read
+GROW = 1.2  # how far a figure may grow with the page
+SMALL = 9.5  # points: the smallest text
 UNITS_NS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 
 # state -> (fill, opacity of the fill, hatch, line style): four states apart without any colour
@@ -79,7 +81,7 @@ _STYLE: Any = {
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.titlecolor": INK,
-    "axes.titlesize": 10.5,
+    "axes.titlesize": 11,
     "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -99,7 +101,7 @@ _STYLE: Any = {
     "hatch.linewidth": 1.0,
     "lines.linewidth": 1.6,
     "lines.markersize": 6,
-    "font.size": 10,
+    "font.size": 11,
     "font.family": "sans-serif",
     "svg.fonttype": "none",  # text stays text: selectable, searchable, sharp
     "svg.hashsalt": "racelab",  # the same data give the same bytes
@@ -304,7 +306,7 @@ def _draw_box(axes: Axes, box: Mapping[str, Any], lane: int, zero: int, scale: i
     if label:
         at = (left, lane - 0.22)
         text = axes.annotate(
-            label, at, xytext=(2, 2), textcoords="offset points", fontsize=8.5, va="bottom"
+            label, at, xytext=(2, 2), textcoords="offset points", fontsize=SMALL, va="bottom"
         )
         if _text_width(axes, text) > right - left:
             text.remove()
@@ -357,7 +359,7 @@ def _draw_bands(
             xytext=(0, 3 + 13 * row),
             textcoords="offset points",
             ha="right" if at_right else "left",
-            fontsize=9,
+            fontsize=SMALL,
             annotation_clip=False,
         )
 
@@ -368,7 +370,7 @@ def _band_row_of(bands: list[dict[str, Any]], zero: int, scale: int, width: floa
     rows = []
     for band in bands:
         left, right = (band["start_ns"] - zero) / scale, (band["end_ns"] - zero) / scale
-        length = len(_band_words(band)) * width / 62  # about 62 letters of this size fit in a line
+        length = len(_band_words(band)) * width / 58  # about 58 letters of this size fit in a line
         start = right - length if (left + right) / 2 > 0.6 * width else left
         row = next(
             (
@@ -402,7 +404,7 @@ def _legend_below(axes: Axes, handles: Sequence[Any], labels: Sequence[str], nco
     """A legend under the x label, where it never covers data."""
     from matplotlib.transforms import ScaledTranslation
 
-    below = ScaledTranslation(0, -36 / 72, axes.figure.dpi_scale_trans)
+    below = ScaledTranslation(0, -40 / 72, axes.figure.dpi_scale_trans)
     axes.legend(
         handles,
         labels,
@@ -412,7 +414,7 @@ def _legend_below(axes: Axes, handles: Sequence[Any], labels: Sequence[str], nco
         ncols=ncols,
         handlelength=2.2,
         columnspacing=1.2,
-        fontsize=9,
+        fontsize=SMALL,
         borderaxespad=0,
     )
 
@@ -420,7 +422,7 @@ def _legend_below(axes: Axes, handles: Sequence[Any], labels: Sequence[str], nco
 def _title(axes: Axes, title: str | None, pad: float = 6.0) -> None:
     """A title that stays inside a narrow figure."""
     if title:
-        axes.set_title(textwrap.fill(title, 56), pad=pad)
+        axes.set_title(textwrap.fill(title, 50), pad=pad)
 
 
 def _timeline_words(
@@ -1015,7 +1017,7 @@ def _draw_outcome(axes: Axes, place: int, row: Mapping[str, Any]) -> None:
         (0, place - 0.22),
         xytext=(2, 1.5),
         textcoords="offset points",
-        fontsize=8.5,
+        fontsize=SMALL,
         va="bottom",
     )
 
@@ -1064,7 +1066,7 @@ def skew_histogram(skew_ns: Any, *, ax: Axes | None = None, title: str | None = 
     axes.yaxis.set_major_formatter(_share_text)
     axes.set_xlabel("time between first and last thread released (log scale)")
     axes.set_ylabel("share of rounds")
-    axes.legend(fontsize=9)
+    axes.legend(fontsize=SMALL)
     _title(axes, title, pad=20)
     return describe(axes, f"Histogram of the release skew, log scale. {'; '.join(words)}.")
 
@@ -1082,7 +1084,7 @@ def _draw_skew(
         axes.axvline(max(skew[name], 0.5), color=colour, linestyle=line, linewidth=0.9, alpha=0.8)
         axes.annotate(
             name, (max(skew[name], 0.5), 1.0), xycoords=axes.get_xaxis_transform(), xytext=(0, 2),
-            textcoords="offset points", ha="center", fontsize=8.5, annotation_clip=False,
+            textcoords="offset points", ha="center", fontsize=SMALL, annotation_clip=False,
         )  # fmt: skip
 
 
@@ -1197,7 +1199,7 @@ def _draw_width(
             xytext=(0, 5),
             textcoords="offset points",
             ha=side,
-            fontsize=8.5,
+            fontsize=SMALL,
         )
 
 
@@ -1210,7 +1212,7 @@ def figure_html(figure: Figure) -> str:
     """A figure as HTML: an inline SVG in the page's own text colour and font, with its description.
 
     Inline, because an ``<img>`` sees neither the page's colours nor its fonts. The figure shrinks
-    with the page and never grows beyond 1.35 times its natural width. The style rule takes away the
+    with the page and never grows beyond `GROW` times its natural width. The style rule takes away the
     light plate that the site's theme puts behind HTML outputs in dark mode. Ids are made unique by
     a hash of the drawing.
     """
@@ -1242,7 +1244,7 @@ def _svg_tag(opening: str, label: str) -> str:
         float(re.findall(rf'{side}="([\d.]+)pt"', opening)[0]) for side in ("width", "height")
     )
     look = (
-        f"display:block;width:100%;max-width:{width * 1.35:.0f}pt;height:auto;stroke-linejoin:round"
+        f"display:block;width:100%;max-width:{width * GROW:.0f}pt;height:auto;stroke-linejoin:round"
     )
     names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
     return f'<svg role="img" aria-label="{label}" style="{look}" viewBox="0 0 {width:g} {height:g}" {names}>'
