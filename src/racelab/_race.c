@@ -94,10 +94,10 @@ threads_running(rl_run *run)
 }
 
 /* Wait for the end of all threads, also after a signal handler has raised: then at most for
- * the grace time. Returns the number of threads that are still there. The exception of the
- * signal handler is kept in the run. */
+ * the grace time. Returns the number of threads that are still there; *raised is what the
+ * signal handler raised (strong), or NULL. */
 static int
-wait_for_threads(rl_run *run)
+wait_for_threads(rl_run *run, PyObject **raised)
 {
     uint64_t given_up = 0;
     int running;
@@ -105,7 +105,7 @@ wait_for_threads(rl_run *run)
     while ((running = threads_running(run)) > 0) {
         if (PyErr_CheckSignals() < 0) {
             atomic_store_explicit(&run->stop, 1, memory_order_release);
-            rl_fail(run);
+            Py_XSETREF(*raised, PyErr_GetRaisedException());
             given_up = given_up == 0 ? rl_now_ns() + grace_ns : given_up;
         }
         if (given_up != 0 && rl_now_ns() > given_up) {
@@ -290,17 +290,19 @@ new_run(module_state *state)
     return run;
 }
 
-/* The threads have ended: the result, or the exception that ended the run. */
+/* The threads have ended: the result, or the exception that ended the run. Steals raised. */
 static PyObject *
-finish(rl_run *run)
+finish(rl_run *run, PyObject *raised)
 {
     double wall_s = (double)(rl_ticks() - run->began) * run->ns_per_tick * 1e-9;
-    PyObject *failure = atomic_load(&run->failure);
 
-    atomic_store_explicit(&run->header->state, failure ? RL_FAILED : RL_FINISHED,
+    if (raised == NULL) {
+        raised = Py_XNewRef(atomic_load(&run->failure));
+    }
+    atomic_store_explicit(&run->header->state, raised ? RL_FAILED : RL_FINISHED,
                           memory_order_release);
-    if (failure != NULL) {
-        PyErr_SetRaisedException(Py_NewRef(failure));
+    if (raised != NULL) {
+        PyErr_SetRaisedException(raised);
         return NULL;
     }
     return result_of(run, wall_s);
@@ -310,20 +312,20 @@ static PyObject *
 run_given(module_state *state, const rl_given *given)
 {
     rl_run *run = new_run(state);
-    PyObject *result = NULL;
+    PyObject *result = NULL, *raised = NULL;
 
     if (run == NULL) {
         return NULL;
     }
     if (rl_run_prepare(run, given) == 0 && start_threads(run) == 0) {
-        if (wait_for_threads(run) > 0) {
+        if (wait_for_threads(run, &raised) > 0) {
             /* Threads that hang in an actor still use all of this: it is never freed. */
             atomic_store_explicit(&run->header->state, RL_FAILED, memory_order_release);
-            PyErr_SetRaisedException(Py_NewRef(atomic_load(&run->failure)));
+            PyErr_SetRaisedException(raised);
             return NULL;
         }
         join_threads(run, run->threads);
-        result = finish(run);
+        result = finish(run, raised);
     }
     rl_run_free(run);
     return result;

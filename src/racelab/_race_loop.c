@@ -88,8 +88,8 @@ plan(rl_run *run, size_t *size, uint64_t *batch_began)
 {
     uint64_t now = rl_ticks();
 
-    run->base += run->n;
-    if (run->n != 0) {
+    if (run->n != 0 && !failed(run)) { /* else the last batch is not graded to its end */
+        run->base += run->n;
         *size = next_size(run, *size, (uint64_t)((double)(now - *batch_began) * run->ns_per_tick));
         atomic_store_explicit(&run->header->rounds, run->base, memory_order_relaxed);
         atomic_store_explicit(&run->header->updated_ns, rl_now_ns(), memory_order_relaxed);
