@@ -7,6 +7,7 @@ of each thread; all in ns on the clock of time.monotonic_ns().
 
 import gc
 import importlib
+import resource
 import sys
 import threading
 import time
@@ -19,7 +20,7 @@ IN_C = "attached" if module.endswith("broken") else "detached"
 # Without the GIL only a stop-the-world pause can keep a running thread from its next line for long;
 # with the GIL it is usually another thread that has it.
 HELD_UP = "waiting" if sys._is_gil_enabled() else "stopped"
-LONG_NS = nap_ms * 1_000_000 // 4  # no hiccup of the scheduler, and longer than its time slice
+LONG_NS = nap_ms * 1_000_000 // 10
 
 spans = []
 over = threading.Event()
@@ -35,15 +36,24 @@ def napper():
         span("napper", IN_C, *nap(nap_ms))
 
 
+def times_blocked():
+    """How often this thread has waited for something; losing the core to another process is no wait."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+
+
 def bystander():
     """Plain Python that has to do with neither; where its clock jumps, something held it up."""
     begin = before = now()
+    blocked = times_blocked()
     while not over.is_set():
         t = now()
         if t - before > LONG_NS:
-            span("bystander", "attached", begin, before)
-            span("bystander", HELD_UP, before, t)
-            begin = t
+            if times_blocked() > blocked:
+                span("bystander", "attached", begin, before)
+                span("bystander", HELD_UP, before, t)
+                begin = t
+            blocked = times_blocked()
+            t = now()
         before = t
     span("bystander", "attached", begin, before)
 
@@ -67,7 +77,7 @@ for worker in workers:
     worker.join()
 
 for at in timings:
-    if at["begun_ns"] - at["wanted_ns"] > LONG_NS:
+    if sys._is_gil_enabled():
         span("collector", "waiting", at["wanted_ns"], at["begun_ns"])
     span("collector", "attached", at["begun_ns"], at["done_ns"])
 events = [

@@ -106,6 +106,8 @@ def test_chapter_form(chapter):
     for cell in re.findall(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", text, re.M | re.S):
         lines = [line for line in cell.splitlines() if line.strip() and not line.startswith(":")]
         limit = 30 if lines and lines[0].startswith("%%c") else 15
+        for line in lines:
+            assert len(line) <= 78, f"too wide for the page: {line}"
         assert len(lines) <= limit, f"a cell of {len(lines)} lines: {lines[0]}"
 
 
