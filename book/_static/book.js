@@ -1,8 +1,13 @@
 // Small repairs to the theme's pages, for people who use a keyboard or a screen reader.
 (() => {
+  // A first visit has chosen nothing: say so before the theme complains, and before the page is painted.
+  const root = document.documentElement;
+  root.dataset.mode ||= "auto";
+  root.dataset.theme ||= matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+
   // A control's spoken name has to contain the words it shows.
-  const name = (selector, words, root = document) => {
-    for (const element of root.querySelectorAll(selector)) {
+  const name = (selector, words, place = document) => {
+    for (const element of place.querySelectorAll(selector)) {
       element.setAttribute("aria-label", words(element));
     }
   };
@@ -18,7 +23,7 @@
   };
 
   const modeName = () => {
-    const mode = document.documentElement.dataset.mode || "auto";
+    const { mode } = root.dataset;
     name(".theme-switch-button", () => `Colours: ${mode === "auto" ? "as the system" : mode}`);
   };
 
@@ -40,7 +45,7 @@
       new MutationObserver(() => silenceIcons(button)).observe(button, { childList: true });
     }
     modeName();
-    new MutationObserver(modeName).observe(document.documentElement, { attributeFilter: ["data-mode"] });
+    new MutationObserver(modeName).observe(root, { attributeFilter: ["data-mode"] });
     // HTML outputs scroll inside themselves, so the keyboard has to reach them.
     for (const box of document.querySelectorAll(".cell_output .text_html, .pst-scrollable-table-container")) {
       if (box.scrollWidth > box.clientWidth && !box.querySelector("pre[tabindex]")) {
