@@ -60,15 +60,13 @@ full table gathers everything else as ``(other outcomes)``. An entry is complete
 `labels used` counts it. ``entered > finished`` means that the thread is inside its calls.
 """
 
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, Literal, final
+from collections.abc import Buffer, Callable, Collection, Sequence
+from typing import Any, Literal, TypeAlias, final
 
-from typing_extensions import Buffer
-
-type Body = str | Callable[..., object]
+Body: TypeAlias = str | Callable[..., object]
 """What an actor calls: an attribute name of the state, or any callable."""
 
-type Actor = Body | tuple[Any, ...]
+Actor: TypeAlias = Body | tuple[Any, ...]
 """A body, or a tuple (body, *arguments)."""
 
 TALLY_MAGIC: int
