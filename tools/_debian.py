@@ -318,7 +318,7 @@ def _apt_reason(printed: str) -> str:
         return "a file does not have the hash that the signed index says; try again later."
     if re.search(r"Unable to find a source package", printed):
         return "the suite does not have this package."
-    if re.search(r"\b(403|404)\b", printed):
+    if re.search(r"\b(403 +Forbidden|404 +Not Found)", printed):
         return "the mirror lists it but does not hand it out."
     if re.search(r"connect|resolv|timed? ?out|network|unreachable", printed, re.I):
         return "the mirror cannot be reached; is the network there?"

@@ -466,6 +466,10 @@ def test_interpreter_below_a_virtual_environment_is_used(path_folder: Path, tmp_
 
     assert interpreter.where(PY) == base
 
+    liar(base, gil_enabled=True)
+    with pytest.raises(Trouble, match="runs with the GIL enabled"):
+        interpreter.where(PY)
+
 
 def test_variable_that_names_the_wrong_one_is_an_error(
     path_folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -632,6 +636,8 @@ def test_newest_clang_is_taken_and_old_ones_are_not(path_folder: Path) -> None:
         script(path_folder / f"clang++-{version}", "")
 
     assert _compile.compiler("tsan") == _compile.Compiler("clang-18", "clang++-18")
+    (path_folder / "clang-18").unlink()
+    assert _compile.compiler("tsan") == _compile.Compiler("", "")
 
 
 def test_no_disk_space_is_found_before_anything_is_fetched(
