@@ -1,6 +1,6 @@
 """Collect garbage beside a thread that naps in C, and say how long each collection took.
 
-Runs in a child process. argv: MODULE (attached_broken or attached_fixed), COLLECTIONS, NAP_MS.
+Runs in a child process. argv: MODULE (attached_broken or attached_fixed), COLLECTIONS, NAP_MS, BYSTANDERS.
 Leaves `result`: for each collection when it was wanted, begun and done, and for a timeline the spans
 of each thread; all in ns on the clock of time.monotonic_ns().
 """
@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-module, collections, nap_ms = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+module, (collections, nap_ms, bystanders) = sys.argv[1], map(int, sys.argv[2:])
 nap = importlib.import_module(module).nap
 now = time.monotonic_ns
 
@@ -59,7 +59,7 @@ def bystander():
 
 
 gc.collect()
-workers = [threading.Thread(target=napper), threading.Thread(target=bystander)]
+workers = [threading.Thread(target=body) for body in [napper, *[bystander] * bystanders]]
 for worker in workers:
     worker.start()
 
