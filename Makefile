@@ -45,6 +45,10 @@ env-book:
 env-checks:
 	@$(RUN)/envs.py checks
 
+.PHONY: record
+record: env  ## run what the book shows as recorded, and keep it in notebooks/recorded/
+	@.venv-ft/bin/python benchmarks/welcome.py
+
 .PHONY: tsan asan debug
 tsan asan debug:  ## interpreters for the sanitizers and debuggers (minutes each)
 	@$(RUN)/interpreter.py --flavor $@ --py $(PY)
