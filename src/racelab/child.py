@@ -336,8 +336,8 @@ def _do(job: dict[str, Any]) -> None:
     if job["task"] == "code":
         _run_code(job, report)
         return
-    if job["package"] not in sys.path:
-        sys.path.append(job["package"])
+    # Last in the search: what the parent finds, the child finds, too.
+    sys.path += [entry for entry in [*job["path"], job["package"]] if entry not in sys.path]
     _run_guarded(_run_race if job["task"] == "race" else _calibrate, job, report)
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "NOT_RUN",
     "Actor",
     "Grade",
+    "Invariant",
     "Lab",
     "find_lab",
     "labs",
@@ -288,6 +289,39 @@ class Lab:
         if label.partition("(")[0] in _NOT_RUN:
             return NOT_RUN
         return FORBIDDEN("not declared by the lab")
+
+
+class Invariant:
+    """An `observe` that asks whether something holds after a round.
+
+    Args:
+        check: gets the state, or the state and the returned values, or also the number of threads.
+            It says no by returning False or by failing an assertion. None: nothing is asked, so that
+            only exceptions, crashes and hangs count.
+    """
+
+    HOLDS = "holds"
+    FAILED = "check failed"
+
+    def __init__(self, check: Callable[..., object] | None) -> None:
+        import inspect
+
+        self.check = check
+        self.takes = 0
+        if check is not None:
+            kinds = [p.kind for p in inspect.signature(check).parameters.values()]
+            self.takes = 3 if any(k == k.VAR_POSITIONAL for k in kinds) else min(3, len(kinds))
+
+    def __call__(self, state: Any, returned: Sequence[Any], threads: int) -> str:
+        """The label of a round."""
+        if self.check is None:
+            return self.HOLDS
+        try:
+            answer = self.check(*(state, returned, threads)[: self.takes])
+        except AssertionError as error:
+            said = str(error).partition("\n")[0]
+            return f"{self.FAILED}: {said}"[:100] if said else self.FAILED
+        return self.FAILED if answer is False else self.HOLDS
 
 
 def load_labs(path: str | Path) -> list[Lab]:

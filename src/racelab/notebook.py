@@ -1,4 +1,4 @@
-"""IPython: %%c, %%cpp and %%cython.
+"""IPython: %%c, %%cpp, %%cython, %race and %%race.
 
 A cell that does not compile shows the compiler's message at the cell's own line. A module that would
 turn the GIL on in this kernel is not imported unless that is asked for: it would stay on till restart.
@@ -7,13 +7,15 @@ turn the GIL on in this kernel is not imported unless that is asked for: it woul
 from __future__ import annotations
 
 import argparse
+import builtins
+import importlib.util
 import re
 import shlex
 import sys
 from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, cell_magic, magics_class
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
 from racelab.build import Built, compile, load
 
@@ -50,13 +52,17 @@ def _parser(magic: str) -> _Arguments:
     return parser
 
 
+def _parsed(parser: _Arguments, line: str) -> argparse.Namespace:
+    try:
+        return parser.parse_args(shlex.split(line))
+    except ValueError as error:
+        raise UsageError(f"{parser.prog}: {error} in {line!r}.") from error
+
+
 def _compile_cell(
     magic: str, language: str, line: str, cell: str
 ) -> tuple[Built, argparse.Namespace]:
-    try:
-        options = _parser(magic).parse_args(shlex.split(line))
-    except ValueError as error:
-        raise UsageError(f"%%{magic}: {error} in {line!r}.") from error
+    options = _parsed(_parser(magic), line)
     name = options.name or _name_in(magic, cell)
     built = compile(
         cell,
@@ -78,9 +84,114 @@ def _name_in(magic: str, cell: str) -> str:
     return found.group(1)
 
 
+def _race_parser(magic: str, first: str) -> _Arguments:
+    parser = _Arguments(prog=magic, add_help=False)
+    parser.add_argument("target", help=first)
+    parser.add_argument("variant", nargs="?", help="broken, fixed, ...")
+    for name in ("threads", "rounds", "count", "stride"):
+        parser.add_argument(f"--{name}", type=int)
+    for name in ("seconds", "timeout"):
+        parser.add_argument(f"--{name}", type=float)
+    parser.add_argument("--mode", choices=["rounds", "cold", "hang"])
+    parser.add_argument("--release", choices=["barrier", "tsc"])
+    parser.add_argument("--gil", choices=["auto", "0", "1"], default="auto")
+    for name in ("widen", "search", "allow-gil", "stop"):
+        parser.add_argument(f"--{name}", action="store_true")
+    return parser
+
+
+def _race_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Options of a magic as arguments of `race`; what was not given is left to it."""
+    names = {"timeout": "timeout_s", "stop": "stop_at_first"}
+    given = {
+        k: v for k, v in vars(options).items() if v is not None and k not in ("target", "variant")
+    }
+    given["gil"] = given["gil"] if given["gil"] == "auto" else int(given["gil"])
+    return {names.get(name, name): value for name, value in given.items()}
+
+
+#: What a %%race cell may define: the fields of a lab.
+_LAB_FIELDS = (
+    "question",
+    "setup",
+    "actors",
+    "observe",
+    "observe_key",
+    "outcomes",
+    "stall_s",
+    "check",
+)
+
+
+def _lab_of_cell(module: str, cell: str, user_ns: dict[str, Any], threads: int | None) -> Any:
+    """The lab that a cell declares by plain assignments, about a module compiled before."""
+    from racelab import lab as labs
+
+    space: dict[str, Any] = {**user_ns, "__name__": "__main__"}
+    space.update(
+        {name: getattr(labs, name) for name in ("ACCEPTABLE", "INTERESTING", "FORBIDDEN", "Actor")}
+    )
+    for name in _LAB_FIELDS:
+        space.pop(name, None)  # what an earlier cell called so is not meant here
+    exec(_compile_python(cell), space)
+    fields = {name: space[name] for name in _LAB_FIELDS if name in space}
+    if "actors" not in fields:
+        raise UsageError(
+            "%%race: the cell defines no actors; write e.g. actors = ['bump', 'bump']."
+        )
+    check = fields.pop("check", None)
+    if "outcomes" not in fields:
+        fields.setdefault("observe", labs.Invariant(check))
+        fields["outcomes"] = {
+            labs.Invariant.HOLDS: labs.ACCEPTABLE,
+            f"{labs.Invariant.FAILED}*": labs.FORBIDDEN("the check said no"),
+        }
+    return labs.Lab(module, modules=[module], threads=[threads or len(fields["actors"])], **fields)
+
+
+def _compile_python(cell: str) -> Any:
+    import linecache
+
+    name = f"<race cell {abs(hash(cell)):x}>"
+    linecache.cache[name] = (len(cell), None, cell.splitlines(keepends=True), name)
+    return builtins.compile(cell, name, "exec")
+
+
 @magics_class
 class RacelabMagics(Magics):
     """%%c and %%cpp: compile the cell, and import the module or keep it for children."""
+
+    @line_magic("race")
+    def race_line(self, line: str) -> Any:
+        """%race LAB [VARIANT] [--threads T] [--rounds N] [--count N] [--seconds S] [--widen] ...: race a lab."""
+        from racelab.racing import race
+
+        options = _parsed(_race_parser("%race", "a lab of the book, or a .py file"), line)
+        target: Any = self.shell.user_ns.get(options.target, options.target)
+        return race(
+            target if type(target).__name__ == "Lab" else options.target,
+            options.variant,
+            **_race_options(options),
+        )
+
+    @cell_magic("race")
+    def race_cell(self, line: str, cell: str) -> Any:
+        """%%race MODULE [options]: race a module of an earlier cell; this cell is the lab.
+
+        It assigns what a lab declares: actors, and if wanted setup, observe, observe_key, outcomes, or
+        check, which says whether all is well after a round.
+        """
+        from racelab.racing import race
+
+        options = _parsed(_race_parser("%%race", "a module of an earlier cell"), line)
+        user_ns = self.shell.user_ns
+        known = options.target in _compiled
+        if not known and importlib.util.find_spec(options.target) is None:
+            raise UsageError(
+                f"%%race: there is no module {options.target!r}; compile it with %%c first."
+            )
+        lab = _lab_of_cell(options.target, cell, user_ns, options.threads)
+        return race(lab, options.variant, **_race_options(options))
 
     @cell_magic
     def c(self, line: str, cell: str) -> None:

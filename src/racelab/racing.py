@@ -25,7 +25,7 @@ from typing import IO, Any, Literal
 
 from racelab import machine
 from racelab.build import Built, compile
-from racelab.lab import DEFAULTS, Lab, Mode, find_lab
+from racelab.lab import DEFAULTS, Invariant, Lab, Mode, find_lab
 from racelab.processes import Forked, Spawned, Watched, Zygote, ZygoteError, forked, package_folder
 from racelab.progress import Progress
 from racelab.result import Repetition, Result, merge_bins, skew_summary
@@ -309,10 +309,14 @@ class _Bench:
 
     def __init__(self, plan: _Plan, modules: Iterable[Built | str | Path]) -> None:
         self.core = core()
-        self.built = _build(plan)
-        made = [self.built] if self.built else []
-        self.paths = module_paths([*_from_notebook(), *modules, *made])
+        built = _build(plan)
+        made = [built] if built else []
+        known = [*_from_notebook(), *modules, *made]
+        self.paths = module_paths(known)
         self.imports = [*(b.name for b in made), *plan.lab.modules]
+        named = {item.name: item for item in known if isinstance(item, Built)}
+        #: The module under study, where we know how it was built.
+        self.raced = named.get(self.imports[0]) if self.imports else None
         self.lab = _lab_for_child(plan.lab)
 
     def job(self, plan: _Plan, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -338,6 +342,7 @@ def _any_job(plan: _Plan) -> dict[str, Any]:
         "modules": {},
         "memory_mb": plan.memory_mb,
         "package": package_folder(),
+        "path": [str(entry) for entry in sys.path if entry],
         "widen": plan.widen,
     }
 
@@ -414,6 +419,9 @@ def _files_of_callables(lab: Lab) -> dict[str, str]:
     for body in bodies:
         name = getattr(body, "__module__", None)
         file = getattr(sys.modules.get(name or ""), "__file__", None)
+        if isinstance(body, Invariant):
+            name = getattr(body.check, "__module__", None)
+            file = getattr(sys.modules.get(name or ""), "__file__", None)
         if callable(body) and name not in (None, "__main__") and file and file.endswith(".py"):
             found[str(name)] = str(file)
     return found
@@ -784,10 +792,10 @@ def _result(
         python=machine.python_line() if plan.python == sys.executable else plan.python,
         machine=machine.cpu_name(),
         cores=machine.cores_usable(),
-        compiler=bench.built.compiler if bench.built else "",
-        flags=bench.built.flags if bench.built else (),
+        compiler=bench.raced.compiler if bench.raced else "",
+        flags=bench.raced.flags if bench.raced else (),
         sanitizer=plan.sanitizer,
-        source_sha256=bench.built.sha256 if bench.built else "",
+        source_sha256=bench.raced.sha256 if bench.raced else "",
         mode=plan.mode,
         date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
         wall_s=time.perf_counter() - begin,

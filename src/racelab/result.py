@@ -197,7 +197,7 @@ class Result:
         """Declared and seen outcomes: the gravest first, then the most frequent."""
         labels = [label for label in {**self.grades, **self.outcomes} if "*" not in label]
         return sorted(
-            (label for label in labels if label != "ok"),
+            labels,
             key=lambda label: (SEVERE.index(self._grade(label)), -self.outcomes.get(label, 0)),
         )
 
@@ -249,7 +249,7 @@ class Result:
         parts = [
             f"{self.python.partition(' ')[0]}, {gil}",
             f"{self.threads} threads on {self.cores:g} cores",
-            f"{len(self.repetitions):,} repetitions, {self.rounds:,} rounds",
+            f"{_many(len(self.repetitions), 'repetition')}, {_many(self.rounds, 'round')}",
         ]
         if self.rounds_per_s:
             parts.append(f"{self.rounds_per_s:,.0f} rounds/s")
@@ -414,6 +414,10 @@ class Result:
     def compare(self, fixed: Result) -> Comparison:
         """This one as the broken half against another as the fixed one."""
         return compare(self, fixed)
+
+
+def _many(count: int, unit: str) -> str:
+    return f"{count:,} {unit}{'' if count == 1 else 's'}"
 
 
 #: What must be equal in results that are added up.

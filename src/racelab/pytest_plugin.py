@@ -1,0 +1,187 @@
+"""pytest: a `race` fixture that races native code in child processes.
+
+    def test_two_bumps(race):
+        race("bump", "bump", setup=mymodule.Counter, check=lambda counter: counter.value == 2)
+
+The test fails if the check fails in any round, if a call raises, and if a child crashes or hangs; it
+is skipped as inconclusive where not even the built-in known race shows. pytest itself never runs the
+racing calls. Works beside pytest-repeat (whose --count repeats the whole test in one process),
+pytest-run-parallel, pytest-xdist and pytest-timeout.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from racelab.build import Built
+    from racelab.lab import Actor, Grade, Lab
+    from racelab.result import Result
+
+__all__ = ["Racer", "race"]
+
+Body = "str | Callable[..., object] | Actor"
+
+_races = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--race-count, --race-seconds, --race-threads, --race-save."""
+    group = parser.getgroup("racelab", "races in child processes")
+    group.addoption("--race-count", type=int, metavar="N", help="repetitions (processes) per race")
+    group.addoption("--race-seconds", type=float, metavar="S", help="seconds per race; default 2")
+    group.addoption(
+        "--race-threads", type=int, metavar="T", help="threads per race; default: its actors"
+    )
+    group.addoption(
+        "--race-save", metavar="DIR", help="write a stand-alone script for each race that fails"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where the summary's lines are gathered."""
+    config.stash[_races] = []
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """One line for each race: what was seen, and how sure that is."""
+    lines = config.stash.get(_races, [])
+    if lines:
+        terminalreporter.section("races")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def race(request: pytest.FixtureRequest) -> Racer:
+    """Race callables against each other in child processes; see `Racer`."""
+    return Racer(request)
+
+
+class Racer:
+    """What the `race` fixture gives to a test: call it with the actors."""
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self.request = request
+
+    def __call__(
+        self,
+        *actors: str | Callable[..., object] | Actor,
+        setup: str | Callable[..., object] | None = None,
+        check: Callable[..., object] | None = None,
+        outcomes: Mapping[str, Grade] | None = None,
+        observe: Any = None,
+        allow: Sequence[str] = (),
+        threads: int | None = None,
+        count: int | None = None,
+        seconds: float | None = None,
+        rounds: int | None = None,
+        modules: Iterable[Built | str | Path] = (),
+        **options: Any,
+    ) -> Result:
+        """Race the actors and fail the test if something forbidden was seen.
+
+        Args:
+            actors: one per thread: method names of the state, callables that get it, or `Actor`s.
+                Without `setup`: callables without arguments.
+            setup: makes the fresh state of a round; a class, usually.
+            check: says whether all is well after a round, by its answer or by `assert`; gets the
+                state, and if it wants them the returned values and the number of threads.
+            outcomes, observe: instead of `check`, as in `racelab.Lab`.
+            allow: outcomes that are fine although they would not be, e.g. "error(KeyError)".
+            threads: how many threads; default --race-threads, else one per actor.
+            count, seconds, rounds: as for `racelab.race`; default from the options.
+            modules: shared libraries that the child can import by name.
+            options: further arguments of `racelab.race`.
+
+        Returns:
+            Result: for tests that want to say more about it.
+        """
+        from racelab.racing import race as run
+
+        config = self.request.config
+        team = threads or config.getoption("--race-threads") or len(actors)
+        lab = self._lab(actors, setup, check, outcomes, observe, allow, max(team, len(actors)))
+        result = run(
+            lab,
+            count=count or config.getoption("--race-count"),
+            seconds=seconds or config.getoption("--race-seconds"),
+            rounds=rounds,
+            modules=modules,
+            progress=False,
+            **options,
+        )
+        self._report(lab, result)
+        return result
+
+    def _lab(
+        self,
+        actors: Sequence[Any],
+        setup: Any,
+        check: Any,
+        outcomes: Mapping[str, Grade] | None,
+        observe: Any,
+        allow: Sequence[str],
+        team: int,
+    ) -> Lab:
+        from racelab.lab import ACCEPTABLE, FORBIDDEN, Invariant, Lab
+
+        if check is not None and (outcomes is not None or observe is not None):
+            raise ValueError("race(): give check=, or observe= and outcomes=, not both.")
+        if outcomes is None:
+            outcomes = {
+                Invariant.HOLDS: ACCEPTABLE,
+                f"{Invariant.FAILED}*": FORBIDDEN("the check said no"),
+                "error(*)": FORBIDDEN("a call raised"),
+            }
+            observe = observe or Invariant(check)
+        graded = {**{label: ACCEPTABLE("allowed by the test") for label in allow}, **outcomes}
+        name = re.sub(r"\W", "_", self.request.node.name)
+        return Lab(
+            name if name[0].isalpha() else f"race_{name}",
+            actors=actors,
+            setup=setup,
+            observe=observe,
+            outcomes=graded,
+            threads=[team],
+        )
+
+    def _report(self, lab: Lab, result: Result) -> None:
+        node = self.request.node
+        node.add_report_section("call", "racelab", str(result))
+        node.user_properties.append(("racelab", json.dumps(result.as_json())))
+        rate = result.rate_per_round
+        self.request.config.stash[_races].append(f"{node.nodeid}: {rate or 'could not run'}")
+        if result.exit_status == 1:
+            pytest.fail(
+                f"{_first_words(result)}\n\n{result}{self._saved(lab, result)}", pytrace=False
+            )
+        if result.exit_status == 2:
+            pytest.fail(f"the race could not be run\n\n{result}", pytrace=False)
+        if result.exit_status == 3:
+            pytest.skip("inconclusive: the built-in known race shows nothing here either")
+
+    def _saved(self, lab: Lab, result: Result) -> str:
+        folder = self.request.config.getoption("--race-save")
+        if not folder:
+            return "\n\nFor a stand-alone script: --race-save=DIR"
+        from racelab.repro import save
+
+        target = Path(folder) / f"{lab.name}.py"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            save(target, lab, result)
+        except ValueError as error:
+            return f"\n\nNo stand-alone script: {error}"
+        return f"\n\nStand-alone script: {target}"
+
+
+def _first_words(result: Result) -> str:
+    seen = ", ".join(f"{label} ({count:,})" for label, count in result.forbidden.items())
+    return f"forbidden outcomes: {seen}"
