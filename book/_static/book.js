@@ -46,14 +46,8 @@
     }
     modeName();
     new MutationObserver(modeName).observe(root, { attributeFilter: ["data-mode"] });
-    // HTML outputs scroll inside themselves, so the keyboard has to reach them.
-    for (const box of document.querySelectorAll(".cell_output .text_html, .pst-scrollable-table-container")) {
-      if (box.scrollWidth > box.clientWidth && !box.querySelector("pre[tabindex]")) {
-        box.tabIndex = 0;
-        box.setAttribute("role", "group");
-        box.setAttribute("aria-label", "Wide content: scroll sideways");
-      }
-    }
+    reachScrolling();
+    addEventListener("resize", reachScrolling);
     const side = document.querySelector("#pst-primary-sidebar");  // holds the book's name, outside every landmark
     side?.setAttribute("role", "complementary");
     side?.setAttribute("aria-label", "Book");
@@ -63,6 +57,19 @@
       }
     }
     nameWidgets();
+  };
+
+  // What scrolls inside itself has to be reached by the keyboard. The theme sees to <pre>, not to tables.
+  const reachScrolling = () => {
+    const boxes = document.querySelectorAll(
+      ".cell_output .text_html, .cell_output .text_html div, .pst-scrollable-table-container");
+    for (const box of boxes) {
+      if (box.scrollWidth > box.clientWidth && /auto|scroll/.test(getComputedStyle(box).overflowX)) {
+        box.tabIndex = 0;
+        box.setAttribute("role", "group");
+        box.setAttribute("aria-label", "Wide content: scroll sideways");
+      }
+    }
   };
 
   // Sliders of ipywidgets come without a name; the label beside them has one. They are drawn late.
