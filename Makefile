@@ -47,7 +47,7 @@ env-checks:
 
 .PHONY: record
 record: env  ## run what the book shows as recorded, and keep it in notebooks/recorded/
-	@.venv-ft/bin/python benchmarks/welcome.py
+	@.venv-ft/bin/python benchmarks/record_welcome.py
 
 .PHONY: tsan asan debug
 tsan asan debug:  ## interpreters for the sanitizers and debuggers (minutes each)

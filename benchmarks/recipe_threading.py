@@ -1,6 +1,6 @@
 """The usual recipe: ten threads, a `threading.Barrier`, one call each, repeated with `pytest --count`.
 
-Not collected by `make test`: it is measured, not passed. Run by benchmarks/welcome.py, which compiles the
+Not collected by `make test`: it is measured, not passed. Run by benchmarks/record_welcome.py, which compiles the
 counter and says where it is in RACELAB_COUNTER.
 """
 

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from envs import LOCKS, uv, tools
+from envs import LOCKS, tools, uv
 from project import BUILD, ROOT, cache_folder, digest, fail, only_one, python_of, remove, say
 
 LIST = LOCKS / "assets.json"

@@ -14,7 +14,7 @@ C_FLAGS = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
 def main() -> int:
     """Run every checker, even when an earlier one complains; exit status 1 if any did."""
     bin_folder = python_of("checks").parent
-    commands = [
+    commands: list[list[str | Path]] = [
         [bin_folder / "ruff", "check", "."],
         [bin_folder / "ruff", "format", "--check", "."],
         [bin_folder / "mypy", "--python-executable", python_of("ft")],

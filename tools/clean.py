@@ -28,7 +28,9 @@ def main() -> int:
             say(f"removing {_shown(path)}")
             remove(path)
     if everything:
-        subprocess.run([sys.executable, str(ROOT / "tools/interpreter.py"), "--remove"], check=False)
+        subprocess.run(
+            [sys.executable, str(ROOT / "tools/interpreter.py"), "--remove"], check=False
+        )
         if cache_folder().is_dir() and not any(cache_folder().iterdir()):
             shutil.rmtree(cache_folder())
     return 0

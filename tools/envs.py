@@ -69,8 +69,10 @@ def tools() -> None:
     remove(place)
     _venv_with_pip(place)
     run(
-        [place / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        + ["--require-hashes", "-r", lock],
+        [
+            *(place / "bin/python", "-m", "pip", "install", "--quiet"),
+            *("--disable-pip-version-check", "--require-hashes", "-r", lock),
+        ],
         what="Installing uv from PyPI (is the network there?)",
         quiet=True,
     )
@@ -134,8 +136,10 @@ def _kernelspec(place: Path, version: str) -> None:
         if now.get("display_name") == display and now.get("argv", [""])[0] == python:
             return
     run(
-        [python, "-m", "ipykernel", "install", "--prefix", KERNELS, "--name", KERNEL_NAME]
-        + ["--display-name", display],
+        [
+            *(python, "-m", "ipykernel", "install", "--prefix", KERNELS),
+            *("--name", KERNEL_NAME, "--display-name", display),
+        ],
         what="Installing the kernelspec",
         quiet=True,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from envs import FROM_SOURCE, LOCKS, interpreter, uv, tools
+from envs import FROM_SOURCE, LOCKS, interpreter, tools, uv
 from project import ROOT, say
 
 UNIVERSAL = ("tools", "build", "book", "checks", "node")

@@ -66,10 +66,7 @@ def write_notebooks(app: Sphinx, exception: Exception | None) -> None:
     for name in app.env.found_docs:
         if name.startswith(NOTEBOOKS):
             notebook = jupytext.read(app.env.doc2path(name))
-            titles = {
-                other: title.astext()
-                for other, title in app.env.titles.items()
-            }
+            titles = {other: title.astext() for other, title in app.env.titles.items()}
             for cell in notebook.cells:
                 if cell.cell_type == "markdown":
                     cell.source = plain_markdown(cell.source, titles)

@@ -29,7 +29,7 @@ def copy_vendor(app: Sphinx, exception: Exception | None) -> None:
             stamp.write_text(wanted)
 
 
-def check(app: Sphinx, _config: object) -> None:
+def check(_app: Sphinx, _config: object) -> None:
     """Say what to do when the assets were not brought."""
     if not (VENDOR / ".stamp").exists():
         raise ConfigError("The site's assets are missing: run `make book`, which brings them.")
