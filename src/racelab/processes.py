@@ -22,7 +22,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-__all__ = ["Forked", "Spawned", "Stream", "Watched", "Zygote", "forked", "package_folder"]
+__all__ = [
+    "Forked",
+    "Spawned",
+    "Stream",
+    "Watched",
+    "Zygote",
+    "ZygoteError",
+    "forked",
+    "nameless_file",
+    "package_folder",
+]
 
 #: What is kept of stdout and of stderr; the rest is counted and thrown away.
 OUTPUT_LIMIT = 1 << 20
@@ -269,17 +279,19 @@ def _holders(inodes: set[int]) -> Iterator[int]:
                 yield int(process.name)
 
 
-@contextlib.contextmanager
-def _job_file(job: Mapping[str, Any]) -> Iterator[IO[bytes]]:
-    """The job in a file without a name: any size, and nothing to remove."""
+def nameless_file(purpose: str) -> IO[bytes]:
+    """A file of any size that nobody needs to remove."""
     import tempfile
 
-    file: IO[bytes]
     if hasattr(os, "memfd_create"):
-        file = os.fdopen(os.memfd_create("racelab-job"), "w+b")
-    else:
-        file = tempfile.TemporaryFile()  # noqa: SIM115  (closed below)
-    with file:
+        return os.fdopen(os.memfd_create(purpose), "w+b")
+    return tempfile.TemporaryFile()
+
+
+@contextlib.contextmanager
+def _job_file(job: Mapping[str, Any]) -> Iterator[IO[bytes]]:
+    """The job, ready to be read."""
+    with nameless_file("racelab-job") as file:
         file.write(json.dumps(job).encode())
         file.flush()
         file.seek(0)
@@ -378,19 +390,21 @@ class Zygote:
     def __init__(self, python: str, env: dict[str, str], xoptions: Sequence[str]) -> None:
         mine, theirs = socket.socketpair()
         self.line = mine
+        self.words = nameless_file("racelab-zygote")  # its stderr; a pipe could fill up
         number = theirs.fileno()
         try:
             self.process = subprocess.Popen(
                 _command(python, f"_['zygote']({number}, {package_folder()!r})", xoptions),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
+                stderr=self.words,
                 pass_fds=(number,),
                 env=env,
                 start_new_session=True,
             )
         except BaseException:
             mine.close()
+            self.words.close()
             raise
         finally:
             theirs.close()
@@ -398,19 +412,15 @@ class Zygote:
         try:
             self._expect(b"Z")
         except ZygoteError as error:
-            said = self._last_words()
-            raise ZygoteError(f"{python} cannot run races: {said or error}") from None
+            self.line.close()
+            self.process.wait(timeout=ZYGOTE_START_S)
+            self.words.seek(0)
+            said = self.words.read().decode("utf-8", "replace").strip().splitlines()
+            self.close()
+            raise ZygoteError(f"{python} cannot run races: {said[-1] if said else error}") from None
         except BaseException:
             self.close()
             raise
-
-    def _last_words(self) -> str:
-        self.close()
-        assert self.process.stderr is not None
-        with contextlib.suppress(ValueError):
-            lines = self.process.stderr.read().decode("utf-8", "replace").strip().splitlines()
-            return lines[-1] if lines else ""
-        return ""
 
     def _expect(self, kind: bytes) -> int:
         """Wait for the next answer, which must be of this kind; returns its number."""
@@ -457,9 +467,7 @@ class Zygote:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        if self.process.stderr is not None and not self.process.stderr.closed:
-            # Its words may still be wanted by `_last_words`; otherwise the collector closes it.
-            os.set_blocking(self.process.stderr.fileno(), False)
+        self.words.close()
 
 
 class Forked(Watched):

@@ -11,7 +11,6 @@ import mmap
 import os
 import statistics
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -21,12 +20,21 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from racelab import machine
 from racelab.build import Built, compile
 from racelab.lab import DEFAULTS, Invariant, Lab, Mode, find_lab
-from racelab.processes import Forked, Spawned, Watched, Zygote, ZygoteError, forked, package_folder
+from racelab.processes import (
+    Forked,
+    Spawned,
+    Watched,
+    Zygote,
+    ZygoteError,
+    forked,
+    nameless_file,
+    package_folder,
+)
 from racelab.progress import Progress
 from racelab.result import Repetition, Result, merge_bins, skew_summary
 from racelab.runner import (
@@ -413,17 +421,18 @@ def _pickled(lab: Lab) -> bytes:
 
 
 def _files_of_callables(lab: Lab) -> dict[str, str]:
-    """Modules that hold the lab's callables, by file: a child may be unable to import them by name."""
+    """Files of the callables that are pickled by name: a child may be unable to import their modules."""
     bodies: list[Any] = [lab.setup, lab.observe, *(actor.body for actor in lab.declared_actors)]
     found = {}
     for body in bodies:
-        name = getattr(body, "__module__", None)
-        file = getattr(sys.modules.get(name or ""), "__file__", None)
-        if isinstance(body, Invariant):
-            name = getattr(body.check, "__module__", None)
-            file = getattr(sys.modules.get(name or ""), "__file__", None)
-        if callable(body) and name not in (None, "__main__") and file and file.endswith(".py"):
-            found[str(name)] = str(file)
+        function: Any = body.check if isinstance(body, Invariant) else body
+        holder = function if hasattr(function, "__qualname__") else type(function)
+        module = sys.modules.get(getattr(holder, "__module__", None) or "")
+        file = getattr(module, "__file__", None)
+        if not callable(function) or file is None or module is None or not file.endswith(".py"):
+            continue
+        if module.__name__ != "__main__" and getattr(module, holder.__qualname__, None) is holder:
+            found[module.__name__] = file
     return found
 
 
@@ -449,11 +458,7 @@ class Tally:
     def __init__(self, core: ModuleType, threads: int) -> None:
         size = core.tally_size(threads, LABELS)
         self.core = core
-        self.file: IO[bytes] = (
-            os.fdopen(os.memfd_create("racelab-tally"), "w+b")
-            if hasattr(os, "memfd_create")
-            else tempfile.TemporaryFile()  # noqa: SIM115  (closed by close())
-        )
+        self.file = nameless_file("racelab-tally")
         os.ftruncate(self.file.fileno(), size)
         self.memory = mmap.mmap(self.file.fileno(), size)
 
@@ -509,7 +514,7 @@ class Stall:
         used = _cpu_seconds(pid) - self.cpu
         if used < 0.05 * stalled + 0.02 and _all_wait_for_locks(pid):
             return "deadlock: no progress, no CPU time, every thread waits for a lock"
-        if used > 0.5 * stalled and stalled > max(LIVELOCK_S, 5 * self.stall_s):
+        if used > 0.1 * stalled and stalled > max(LIVELOCK_S, 5 * self.stall_s):
             return "livelock: CPU time is used, but no call begins or ends"
         return None
 

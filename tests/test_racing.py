@@ -1,0 +1,528 @@
+"""Races from end to end: real modules, real children, and an answer whatever happens to them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from racelab import processes, racing
+from racelab.build import compile
+from racelab.lab import ACCEPTABLE, FORBIDDEN, Lab, find_lab, load_labs
+from racelab.racing import RaceError, race, scan_offsets
+
+EXT = Path(__file__).resolve().parent.parent / "ext"
+FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
+
+needs_free_threading = pytest.mark.skipif(not FREE_THREADED, reason="needs a free-threaded build")
+
+
+def book_lab(name: str) -> Lab:
+    """A lab of the book by name."""
+    folder = "endings" if name in ("hang", "exits", "raises", "floods") else name
+    return next(lab for lab in load_labs(EXT / folder / "lab.py") if lab.name == name)
+
+
+def no_children_left() -> bool:
+    """Whether no dead child of this process waits to be reaped."""
+    try:
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    except ChildProcessError:
+        return True
+
+
+# -- endings: the bodies run in children only -----------------------------------------------------
+
+
+def _bodies() -> tuple[Callable[[], None], ...]:
+    """Made here, so that they are sent by value: a child need not import this file, and pytest."""
+
+    def segfault() -> None:
+        """Read where nothing is."""
+        import ctypes
+
+        ctypes.string_at(8)
+
+    def leave() -> None:
+        os._exit(5)
+
+    def kill_itself() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def abort() -> None:
+        os.abort()
+
+    def fork_and_stay() -> None:
+        """Leave a descendant behind that sleeps in a session of its own."""
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(60)
+            os._exit(0)
+        os._exit(6)
+
+    def eat_memory() -> None:
+        keep = []
+        while True:
+            keep.append(bytearray(1 << 24))
+
+    def close_everything() -> None:
+        os.closerange(3, 256)
+        os._exit(0)
+
+    def spin() -> None:
+        while True:
+            pass
+
+    def sleep_long() -> None:
+        time.sleep(60)
+
+    def nothing() -> None:
+        pass
+
+    return (
+        segfault,
+        leave,
+        kill_itself,
+        abort,
+        fork_and_stay,
+        eat_memory,
+        close_everything,
+        spin,
+        sleep_long,
+        nothing,
+    )
+
+
+(
+    segfault,
+    leave,
+    kill_itself,
+    abort,
+    fork_and_stay,
+    eat_memory,
+    close_everything,
+    spin,
+    sleep_long,
+    nothing,
+) = _bodies()
+
+
+def by_name() -> None:
+    """At module level: sent by name, so the child imports this file."""
+
+
+def one(body: Any, **options: Any) -> racing.Result:
+    """One repetition of one round of this body in two threads."""
+    stall_s = options.pop("stall_s", 0.3)
+    lab = Lab(
+        "ending",
+        actors=[body, body],
+        outcomes={"None, None": ACCEPTABLE},
+        stall_s=stall_s,
+        rounds=1,
+        count=1,
+    )
+    return race(lab, **options)
+
+
+@pytest.mark.parametrize("spawn", [False, True], ids=["forked", "spawned"])
+@pytest.mark.parametrize(
+    ("body", "ending"),
+    [
+        (segfault, "crash(SIGSEGV)"),
+        (abort, "crash(SIGABRT)"),
+        (kill_itself, "killed"),
+        (leave, "exit(5)"),
+        (fork_and_stay, "exit(6)"),
+        (close_everything, "exit(0)"),
+    ],
+)
+def test_each_ending_has_its_name_and_is_forbidden(body: Any, ending: str, spawn: bool) -> None:
+    seen = one(body, spawn=spawn)
+
+    assert [r.ending for r in seen.repetitions] == [ending]
+    assert seen.forbidden == {ending: 1}
+    assert seen.exit_status == 1
+    assert no_children_left()
+
+
+def test_the_parents_zygote_survives_every_ending() -> None:
+    """A child that dies must not take the process that forks its successors along."""
+    one(nothing)
+    zygote = next(z for many in processes._idle.values() for z in many)
+    for body in (segfault, kill_itself, abort, leave):
+        one(body)
+
+    assert zygote.alive
+    assert [z for many in processes._idle.values() for z in many].count(zygote) == 1
+
+
+def test_out_of_memory_is_an_error_of_that_round() -> None:
+    assert set(one(eat_memory, memory_mb=300).forbidden) & {"error(MemoryError)", "crash(SIGABRT)"}
+
+
+def test_an_exception_is_an_outcome_with_its_text() -> None:
+    seen = race(book_lab("raises"), count=1)
+
+    assert seen.forbidden == {"error(LookupError)": 100}
+    assert "this one always raises" in str(seen)
+
+
+def test_a_flood_does_not_drown_the_result() -> None:
+    seen = race(book_lab("floods"), count=1)
+
+    assert (seen.exit_status in (0, 3), seen.rounds) == (True, 200)
+
+
+def test_a_process_that_leaves_in_the_middle_is_no_pass() -> None:
+    assert race(book_lab("exits"), count=1).forbidden == {"exit(7)": 1}
+
+
+def test_a_deadlock_is_noticed_long_before_the_limit() -> None:
+    seen = race(book_lab("hang"), "broken", count=1, timeout_s=60, widen=True)
+
+    assert seen.forbidden == {"hang": 1}
+    assert seen.wall_s < 30
+    assert "deadlock" in seen.repetitions[0].note
+    assert "Thread 0x" in seen.repetitions[0].note  # the stacks are in the record
+    assert race(book_lab("hang"), "fixed", count=1, rounds=200).forbidden == {}
+
+
+def test_a_long_sleep_is_no_deadlock() -> None:
+    """It does not get on either, and uses no CPU; but it waits for the clock, not for a lock."""
+    seen = one(sleep_long, timeout_s=2.0, stall_s=0.2)
+
+    assert seen.forbidden == {"hang": 1}
+    assert "its time was up" in seen.repetitions[0].note
+
+
+def test_a_livelock_is_told_from_a_deadlock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(racing, "LIVELOCK_S", 0.5)
+    seen = one(spin, timeout_s=60, stall_s=0.1)
+
+    assert seen.forbidden == {"hang": 1}
+    assert "livelock" in seen.repetitions[0].note
+
+
+# -- races that show, and their repairs ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["lost_update", "lazy_slot", "stale_size", "borrowed_ref"])
+def test_a_widened_broken_half_fails_and_a_widened_fixed_half_does_not(name: str) -> None:
+    """Widened, so that one core is enough."""
+    lab = book_lab(name)
+    broken = race(lab, "broken", widen=True, count=2, seconds=1.0)
+    fixed = race(lab, "fixed", widen=True, count=2, seconds=1.0)
+
+    assert broken.forbidden, str(broken)
+    assert broken.widened
+    assert "widened" in str(broken)
+    assert not fixed.forbidden, str(fixed)
+    assert fixed.rounds > 10
+
+
+def test_a_child_that_dies_has_reported_its_finished_rounds() -> None:
+    left = [3000]
+
+    def countdown() -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            segfault()
+
+    lab = Lab(
+        "late",
+        actors=[nothing, countdown],
+        outcomes={"None, None": ACCEPTABLE, "crash(SIGSEGV)": FORBIDDEN},
+        rounds=100_000,
+        count=1,
+    )
+    seen = race(lab)
+
+    assert seen.forbidden == {"crash(SIGSEGV)": 1}
+    assert 0 < seen.rounds + seen.repetitions[0].ungraded < 3000
+    assert seen.outcomes["None, None"] == seen.rounds
+
+
+def test_cold_mode_is_one_round_per_process() -> None:
+    seen = race(book_lab("lazy_slot"), "broken", mode="cold", count=5)
+
+    assert [r.rounds for r in seen.repetitions] == [1] * 5
+    assert "per round" not in "\n".join(seen.sentences())
+
+
+def test_closures_travel_to_the_child() -> None:
+    pytest.importorskip("cloudpickle")
+    wanted = 41
+    lab = Lab(
+        "closure",
+        setup=lambda: [wanted],
+        actors=[lambda state: state[0] + 1],
+        threads=[1],
+        observe=lambda _state, returned, _threads: str(returned[0]),
+        outcomes={"42": ACCEPTABLE},
+        rounds=10,
+        count=1,
+    )
+
+    assert race(lab).outcomes == {"42": 10}
+
+
+def test_functions_of_this_file_travel_by_name() -> None:
+    assert one(by_name).outcomes == {"None, None": 1}
+
+
+def test_a_lab_file_that_nobody_here_wrote(tmp_path: Path) -> None:
+    """A C file compiled on demand, beside a lab file, outside of the book."""
+    (tmp_path / "mine.c").write_text(
+        textwrap.dedent(
+            """
+            #include <Python.h>
+            static PyObject *seven(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(a)) { return PyLong_FromLong(7); }
+            static PyMethodDef methods[] = {{"seven", seven, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
+            static PyModuleDef_Slot slots[] = {
+            #ifdef Py_GIL_DISABLED
+                {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+            #endif
+                {0, NULL}};
+            static struct PyModuleDef module = {
+                PyModuleDef_HEAD_INIT, .m_name = "mine", .m_methods = methods, .m_slots = slots};
+            PyMODINIT_FUNC PyInit_mine(void) { return PyModuleDef_Init(&module); }
+            """
+        )
+    )
+    file = tmp_path / "my_lab.py"
+    file.write_text(
+        "from racelab import ACCEPTABLE, Lab\n"
+        "lab = Lab('mine', sources=['mine.c'], actors=['seven', 'seven'], outcomes={'7, 7': ACCEPTABLE})\n"
+    )
+
+    seen = race(file, count=2, rounds=50)
+
+    assert seen.outcomes == {"7, 7": 100}
+    assert (seen.variant, seen.gil) == (None, not FREE_THREADED)
+    assert len(seen.source_sha256) == 64
+
+
+# -- what cannot be run ----------------------------------------------------------------------------
+
+
+def test_a_module_that_cannot_be_imported_has_not_run() -> None:
+    lab = Lab("x", modules=["no_such_module"], actors=["go"], threads=[1], count=50)
+    seen = race(lab)
+
+    assert (seen.exit_status, len(seen.repetitions)) == (2, 1)  # fifty times would tell no more
+    assert "no_such_module" in str(seen)
+    assert seen.rate_per_repetition is None
+
+
+@needs_free_threading
+def test_an_import_that_enables_the_gil_is_no_pass() -> None:
+    silent = compile(
+        "#include <Python.h>\n"
+        'static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "silent2"};\n'
+        "PyMODINIT_FUNC PyInit_silent2(void) { return PyModuleDef_Init(&module); }\n"
+    )
+    lab = Lab(
+        "x",
+        modules=["silent2"],
+        actors=[nothing],
+        threads=[1],
+        outcomes={"None": ACCEPTABLE},
+        rounds=5,
+    )
+
+    refused = race(lab, modules=[silent])
+    allowed = race(lab, modules=[silent], allow_gil=True, count=1)
+
+    assert (refused.exit_status, refused.outcomes) == (2, {"None": 0, "gil-enabled": 1})
+    assert refused.gil_enabled_by == "silent2"
+    assert (allowed.gil, allowed.outcomes["None"]) == (True, 5)
+
+
+@needs_free_threading
+@pytest.mark.parametrize(("gil", "on"), [("auto", False), (0, False), (1, True)])
+def test_the_gil_is_as_it_was_asked_for(gil: Any, on: bool) -> None:
+    assert one(nothing, gil=gil).gil is on
+
+
+def test_where_not_even_the_known_race_shows_a_clean_run_is_inconclusive() -> None:
+    """With the GIL on, the known race is silent; so nobody may call a clean run clean."""
+    seen = one(nothing, gil=1 if FREE_THREADED else "auto")
+
+    assert (seen.calibrated, seen.exit_status) == (False, 3)
+    assert "INCONCLUSIVE" in str(seen)
+
+
+def test_the_known_race_shows_when_widened() -> None:
+    assert racing.calibrate(widen=True) or not FREE_THREADED
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"rounds": 0}, "rounds=0"),
+        ({"count": -1}, "count=-1"),
+        ({"seconds": 0}, "seconds=0"),
+        ({"timeout_s": -1}, "timeout_s=-1"),
+        ({"threads": 3}, "not for 3"),
+        ({"release": "gun"}, "release='gun'"),
+        ({"mode": "fast"}, "mode='fast'"),
+        ({"confidence": 1}, "confidence=1"),
+        ({"offsets_ns": [1, 2, 3]}, "3 numbers for 2 threads"),
+        ({"variant": "fixed"}, "no variant 'fixed'"),
+        ({"gil": 3}, "gil=3"),
+        ({"python": "/no/python"}, "no such interpreter"),
+    ],
+)
+def test_bad_arguments_get_one_sentence(options: dict[str, Any], said: str) -> None:
+    with pytest.raises((ValueError, FileNotFoundError), match=said) as caught:
+        one(nothing, **options)
+
+    assert "\n" not in str(caught.value)
+
+
+def test_an_interpreter_that_cannot_race_is_named() -> None:
+    with pytest.raises(RaceError, match="/bin/true"):
+        one(nothing, python="/bin/true")
+
+
+def test_a_lab_that_cannot_be_sent_is_named() -> None:
+    import threading
+
+    lock = threading.Lock()
+    lab = Lab("locked", actors=[lambda: lock.acquire()], threads=[1])
+
+    with pytest.raises(RaceError, match="lab locked cannot be sent"):
+        race(lab)
+
+
+# -- scans -----------------------------------------------------------------------------------------
+
+
+def test_a_scan_goes_on_behind_a_crash() -> None:
+    scan = scan_offsets(
+        Lab("x", actors=[segfault, nothing], outcomes={"None, None": ACCEPTABLE}),
+        offsets_ns=[0, 100],
+        rounds=10,
+        count=1,
+    )
+
+    assert dict(scan.ended) == {"crash(SIGSEGV)": 2}
+    assert [point["hits"] for point in scan.points] == [1, 1]
+
+
+def test_a_scan_counts_every_offset_as_often() -> None:
+    scan = scan_offsets(
+        book_lab("lost_update"),
+        "fixed",
+        offsets_ns=[-50, 0, 50],
+        rounds=500,
+        count=2,
+        release="barrier",
+    )
+
+    assert [(p["offset_ns"], p["hits"], p["rounds"]) for p in scan.points] == [
+        (-50.0, 0.0, 1000.0),
+        (0.0, 0.0, 1000.0),
+        (50.0, 0.0, 1000.0),
+    ]
+    assert scan.best_ns == 0.0
+    assert "no hit at any offset" in str(scan)
+
+
+def test_a_scan_of_one_offset_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least two"):
+        scan_offsets(book_lab("lost_update"), offsets_ns=[0])
+
+
+def test_search_says_what_it_found() -> None:
+    seen = race(book_lab("lost_update"), "broken", search=True, count=1, rounds=100)
+
+    assert any(note.startswith("search:") for note in seen.notes)
+
+
+# -- nothing is left behind ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
+def test_an_interrupted_race_leaves_no_process(ending: int, tmp_path: Path) -> None:
+    mark = f"RACELAB_TEST={os.getpid()}-{time.monotonic_ns()}"
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from racelab import Lab, race\nimport time\n"
+        "race(Lab('x', actors=[time.sleep], threads=[1], outcomes={}), timeout_s=120)\n".replace(
+            "actors=[time.sleep]", "actors=[lambda: time.sleep(100)]"
+        )
+    )
+    parent = subprocess.Popen(
+        [sys.executable, str(script)],
+        env={**os.environ, "RACELAB_TEST": mark.partition("=")[2]},
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    until = time.monotonic() + 30
+    while len(_marked(mark)) < 3 and time.monotonic() < until:  # parent, zygote, child
+        time.sleep(0.05)
+    assert len(_marked(mark)) >= 3
+
+    parent.send_signal(ending)
+    parent.communicate(timeout=30)
+    until = time.monotonic() + 10
+    while _marked(mark) and time.monotonic() < until:
+        time.sleep(0.05)
+
+    assert _marked(mark) == []
+
+
+def _marked(mark: str) -> list[int]:
+    """Processes, zombies apart, that were started with this in their environment."""
+    found = []
+    for path in Path("/proc").iterdir():
+        if not path.name.isdigit():
+            continue
+        try:
+            alive = (path / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+            if alive and mark.encode() in (path / "environ").read_bytes():
+                found.append(int(path.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_no_descriptor_is_left_by_races() -> None:
+    one(nothing)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    one(nothing)
+    one(segfault)
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_zygotes_end_with_their_parent() -> None:
+    code = (
+        "from racelab import Lab, race\n"
+        "race(Lab('x', actors=[print], threads=[1], rounds=1, count=1))\n"
+        "from racelab.processes import _idle\n"
+        "print([z.process.pid for many in _idle.values() for z in many][0])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60
+    )
+
+    assert done.stderr == ""
+    pid = int(done.stdout.split()[-1])
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_find_lab_hands_a_lab_through() -> None:
+    lab = book_lab("hang")
+
+    assert find_lab(lab) is lab
