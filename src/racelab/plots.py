@@ -489,8 +489,8 @@ def dots(
     axes.tick_params(axis="y", length=0, pad=7)
     axes.grid(visible=False, axis="y")
     if log:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _: _three(value))
+        axes.set_xlim(min(everything) / 1.3, max(everything) * 1.3)
+        _log_x(axes, lambda value, _: _three(value))
     else:
         axes.set_xlim(left=min(0.0, *everything) if min(everything) < 0 else 0.0)
     axes.set_xlabel(f"{xlabel}, log scale" if log else xlabel)
@@ -620,7 +620,7 @@ def rate_vs_count(
     axes.yaxis.set_major_formatter(_share_text)
     axes.set_ylabel(f"failures per {checked[0].unit}")
     _title(axes, title)
-    _series_legend(axes, [("none failed yet: upper bound", "bound")] if _any_zero(paths) else [])
+    _series_legend(axes, [_BOUND] if _any_zero(paths) else [])
     final = "; ".join(f"{one.name}: {path[-1]}" for one, path in zip(checked, paths, strict=True))
     return describe(
         axes,
@@ -666,10 +666,8 @@ def detection_vs_count(
     axes.yaxis.set_major_formatter(_share_text)
     axes.set_ylabel("chance of a failure within N")
     _title(axes, title)
-    extra = [("expected: 1-(1-p)^N", "curve")] if any(total.failed for total in totals) else []
-    extra += (
-        [("none failed: upper bound", "bound")] if not all(total.failed for total in totals) else []
-    )
+    extra = [_EXPECTED] if any(total.failed for total in totals) else []
+    extra += [_BOUND] if not all(total.failed for total in totals) else []
     _series_legend(axes, extra)
     words = [f"{one.name}: {total}" for one, total in zip(checked, totals, strict=True)]
     return describe(
@@ -698,13 +696,17 @@ def flagship(
     rate_vs_count(*series, confidence=confidence, ax=below, count=count)
     below.set_xlim(left=1 / 1.18)
     top.set_xlabel("")
-    legend = top.get_legend()
-    if legend is not None:
-        legend.remove()
-    _series_legend(
-        below, [("expected: 1-(1-p)^N", "curve"), ("none failed yet: upper bound", "bound")]
-    )
+    legends = [axes.get_legend() for axes in (top, below)]
+    said = {text.get_text() for one in legends if one is not None for text in one.get_texts()}
+    _series_legend(below, [note for note in (_EXPECTED, _BOUND) if note[0] in said])
+    if legends[0] is not None:
+        legends[0].remove()
     return top
+
+
+# What a legend says about lines and arrows, and how they are shown there.
+_EXPECTED = ("expected: 1-(1-p)^N", "curve")
+_BOUND = ("none failed: upper bound", "bound")
 
 
 def _checked_series(where: str, given: Sequence[Any]) -> list[Series]:
@@ -873,23 +875,32 @@ def _count_axis(
     axes: Axes, paths: Sequence[Sequence[stats.Rate]], count: str, start: int | None = None
 ) -> None:
     """A log axis over the counts of all paths."""
-    from matplotlib.ticker import NullLocator
-
-    axes.set_xscale("log")
     first = start or min(path[0].runs for path in paths)
-    axes.set_xlim(first / 1.18, max(path[-1].runs for path in paths) * 1.18)
-    axes.xaxis.set_major_formatter(_count_text)
-    axes.xaxis.set_minor_locator(NullLocator())
+    last = max(path[-1].runs for path in paths)
+    axes.set_xlim(first / 1.18, last * 1.18)
+    _log_x(axes, _count_text)
     axes.set_xlabel(f"{count} (log scale)")
+
+
+def _log_x(axes: Axes, text: Callable[[float, Any], str]) -> None:
+    """A log x axis with plain words as labels: powers of ten, or 1-2-5 where those would be few."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    left, right = axes.get_xlim()
+    axes.set_xscale("log")
+    axes.set_xlim(left, right)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1,) if right > 100 * left else (1, 2, 5)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(text)
 
 
 def _count_text(value: float, _position: object = None) -> str:
     """Tick label of a count: 1, 10, ..., 10,000, then a power of ten."""
     if value < 1:
         return ""
-    if value <= 10_000:
-        return f"{value:,.0f}"
     exponent = round(math.log10(value))
+    if value <= 10_000 or not math.isclose(value, 10**exponent):
+        return f"{value:,.0f}"
     return "10" + str(exponent).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
@@ -944,15 +955,13 @@ def outcomes(
         ValueError: no outcomes, nothing counted, or an unknown grade; the message names the outcome.
     """
     rows = _outcome_rows(seen if isinstance(seen, Mapping) else _result_outcomes(seen), unit)
-    axes = _axes(ax, height_in=0.9 + 0.52 * len(rows))
+    axes = _axes(ax, height_in=0.85 + 0.68 * len(rows))
     for place, row in enumerate(rows):
         _draw_outcome(axes, place, row)
-    axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
-    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_yticks([])
+    axes.set_ylim(len(rows) - 0.7, -0.95)
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(_share_text)
-    axes.tick_params(axis="y", length=0, pad=7)
-    axes.grid(visible=False, axis="y")
     wholes = list(
         dict.fromkeys(f"{row['of']:,} {stats._plural(row['unit'], row['of'])}" for row in rows)
     )
@@ -1002,24 +1011,23 @@ def _outcome_words(count: int, of: int, unit: str) -> str:
 def _draw_outcome(axes: Axes, place: int, row: Mapping[str, Any]) -> None:
     colour, hatch = GRADES[str(row["grade"])]
     share = row["count"] / row["of"]
-    axes.barh(place, share, height=0.4, color=colour, alpha=0.45, edgecolor="none", zorder=2)
+    axes.barh(place, share, height=0.3, color=colour, alpha=0.45, edgecolor="none", zorder=2)
     if share:
-        outline: dict[str, Any] = {
-            "facecolor": "none",
-            "edgecolor": colour,
-            "hatch": hatch,
-            "linewidth": 1.4,
-        }
-        bar = axes.barh(place, share, height=0.4, zorder=2.1, **outline)
+        outline: dict[str, Any] = {"facecolor": "none", "edgecolor": colour, "hatch": hatch}
+        bar = axes.barh(place, share, height=0.3, linewidth=1.4, zorder=2.1, **outline)
         bar[0].set_gid(f"outcome:{row['grade']}")
-    axes.annotate(
-        f"{row['words']}, {str(row['grade']).lower()}",
-        (0, place - 0.22),
-        xytext=(2, 1.5),
-        textcoords="offset points",
-        fontsize=SMALL,
-        va="bottom",
-    )
+    # Above the bar and not beside it: names are long and screens are narrow.
+    name = textwrap.shorten(row["name"], 52, placeholder="...")
+    words = f"{row['words']}, {str(row['grade']).lower()}"
+    for text, lift, size in ((name, 14, None), (words, 2, SMALL)):
+        axes.annotate(
+            text,
+            (0, place - 0.15),
+            xytext=(3, lift),
+            textcoords="offset points",
+            fontsize=size,
+            va="bottom",
+        )
 
 
 # -- release skew and offset scans -----------------------------------------------------------------
@@ -1060,8 +1068,9 @@ def skew_histogram(skew_ns: Any, *, ax: Axes | None = None, title: str | None = 
         colour, line = styles[nth % len(styles)]
         _draw_skew(axes, skew, rounds, colour, line, said if len(named) == 1 else f"{name}: {said}")
         words.append(f"{name}: {said}, {rounds:,} rounds")
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: duration(value))
+    edges = [edge for skew in named.values() for row in skew["bins"] for edge in row[:2]]
+    axes.set_xlim(max(min(edges), 0.5) / 1.1, max(edges) * 1.1)
+    _log_x(axes, lambda value, _: duration(value))
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(_share_text)
     axes.set_xlabel("time between first and last thread released (log scale)")
@@ -1116,9 +1125,10 @@ def scan(
         ValueError: fewer than two points, or counts outside their range; the message names index
             and value.
     """
-    rows = sorted((dict(point) for point in points), key=lambda row: row["offset_ns"])
+    rows = [_checked_point(index, point) for index, point in enumerate(points)]
     if len(rows) < 2:
         raise ValueError(f"scan: {len(rows)} point(s) given; a scan needs at least 2.")
+    rows.sort(key=lambda row: row["offset_ns"])
     rates = [
         stats.rate_per_round(row["hits"], row["rounds"], confidence, method="wilson")
         for row in rows
@@ -1147,6 +1157,19 @@ def scan(
     axes.set_ylabel("failures per round")
     _title(axes, title)
     return describe(axes, " ".join(words))
+
+
+def _checked_point(index: int, point: Mapping[str, Any]) -> dict[str, Any]:
+    """A point of a scan, or an error that says which one is wrong and how."""
+    where = f"scan: points[{index}]"
+    for key in ("offset_ns", "hits", "rounds"):
+        if key not in point:
+            raise ValueError(f"{where} has no {key!r}: {dict(point)!r}")
+    rounds = stats._whole(f"{where} rounds", point["rounds"], at_least=1)
+    hits = stats._whole(f"{where} hits", point["hits"], at_least=0)
+    if hits > rounds:
+        raise ValueError(f"{where} has {hits} hits: more than its {rounds} rounds.")
+    return dict(point)
 
 
 def _draw_widths(

@@ -199,10 +199,9 @@ def wilson(failed: int, runs: int, confidence: float = 0.95) -> Interval:
     p = failed / runs
     middle = (p + z2 / (2.0 * runs)) / (1.0 + z2 / runs)
     half = z / (1.0 + z2 / runs) * math.sqrt(p * (1.0 - p) / runs + z2 / (4.0 * runs * runs))
-    # middle - half cancels where p is small; low * high does not: it is p * p / (1 + z2 / runs).
-    high = middle + half
-    low = p * p / (1.0 + z2 / runs) / high if high > 0.0 else 0.0
-    return Interval(low, 1.0 if failed == runs else min(high, 1.0))
+    # At the ends the difference is 0 or 1 but for rounding.
+    low = 0.0 if failed == 0 else middle - half
+    return Interval(low, 1.0 if failed == runs else middle + half)
 
 
 def clopper_pearson(failed: int, runs: int, confidence: float = 0.95) -> Interval:
