@@ -1,7 +1,7 @@
 """The figure of the welcome page: one cell per trial, counted twice.
 
 `{hook-figure}` draws `notebooks/recorded/welcome.jsonl` as inline SVG: as many cells as there were trials, the
-failed ones filled, first what the Barrier recipe saw of a broken object, then what racelab saw. All numbers come
+failed ones large, first what the Barrier recipe saw of a broken object, then what racelab saw. All numbers come
 from the file, which a command writes. The directive's text leads in to the figure. With the option `:if-recorded:`
 a missing file leaves nothing, neither text nor figure, instead of stopping the build.
 """
@@ -106,8 +106,8 @@ def figure(series: list[dict[str, Any]]) -> str:
     here = series[-1]
     caption = (
         "One cell is one trial: threads call one method of a fresh object of the same broken type. "
-        'Failed trials are filled <span class="rl-key rl-key--failed" aria-hidden="true"></span> and sorted to the '
-        'front; passed ones are empty <span class="rl-key" aria-hidden="true"></span>. '
+        'Failed ones are large <span class="rl-key rl-key--failed" aria-hidden="true"></span> and sorted to the '
+        'front, passed ones small <span class="rl-key" aria-hidden="true"></span>. '
         f"Recorded on {html.escape(here['machine'])}, {html.escape(here['python'])}, {html.escape(here['date'])}."
     )
     return (
@@ -135,11 +135,9 @@ def block(trials: int, failed: int, label: str, name: str) -> str:
     """The cells as SVG: two patterns, each over the cells of its kind (the failed ones come first)."""
     rows = -(-trials // COLUMNS)
     width, height = COLUMNS * PITCH, rows * PITCH
-    title = f"{label}: {failed:,} of {trials:,} cells are filled"
+    title = f"{label}: {failed:,} of {trials:,} cells are large"
     described = f"A block of {trials:,} small cells, one per trial. " + (
-        f"The first {failed:,} are filled: they failed."
-        if failed
-        else "All are empty: none failed."
+        f"The first {failed:,} are large: they failed." if failed else "All are small: none failed."
     )
     return (
         f'<svg role="img" aria-labelledby="{name}-title {name}-desc" viewBox="0 0 {width} {height}">'
@@ -152,7 +150,7 @@ def block(trials: int, failed: int, label: str, name: str) -> str:
 
 
 def _pattern(name: str, kind: str) -> str:
-    inset, side = (1.25, 6.5) if kind == "passed" else (0.75, 7.5)
+    inset, side = (2.5, 5) if kind == "passed" else (0.5, 9)
     return (
         f'<pattern id="{name}-{kind}" width="{PITCH}" height="{PITCH}" patternUnits="userSpaceOnUse">'
         f'<rect class="rl-cell-{kind}" x="{inset}" y="{inset}" width="{side}" height="{side}"/></pattern>'
