@@ -95,8 +95,8 @@ def ordinary(name: str) -> None:
 
 def kernel(version: str) -> None:
     """`.venv-ft` on the free-threaded interpreter, with racelab in it, and its kernelspec."""
-    python = interpreter(version)
     place, lock = ROOT / ".venv-ft", LOCKS / "kernel.lock"
+    python = _interpreter_of(place, version) or interpreter(version)
     packages = digest([lock, LOCKS / "build.lock"], str(python), version)
     if not _is_made(place, packages):
         start = time.monotonic()
@@ -107,6 +107,7 @@ def kernel(version: str) -> None:
         uv(*INSTALL, "--python", place, *KERNEL_FLAGS, "-r", lock)
         _stamp(place, packages)
         say(f"kernel: packages ready after {time.monotonic() - start:.0f} s")
+    (place / ".made-from").write_text(json.dumps([str(python), version]))
     _racelab(place, packages)
     _kernelspec(place, version)
 
@@ -146,6 +147,17 @@ def _kernelspec(place: Path, version: str) -> None:
     spec_now = json.loads(spec.read_text())
     if "PYTHON_GIL" in spec_now.get("env", {}):
         fail(f"{spec} sets PYTHON_GIL, which would hide modules that turn the GIL on; remove it.")
+
+
+def _interpreter_of(place: Path, version: str) -> Path | None:
+    """What the environment was made from, if it is still there and nobody asks for another one."""
+    note = place / ".made-from"
+    if not note.exists():
+        return None
+    python, made_for = json.loads(note.read_text())
+    asked = os.environ.get("RACELAB_PYTHON") or python
+    same = made_for == version and asked == python and Path(python).exists()
+    return Path(python) if same else None
 
 
 def interpreter(version: str) -> Path:
