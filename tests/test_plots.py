@@ -606,7 +606,7 @@ def test_flagship_has_both_on_one_axis() -> None:
     assert lower.get_ylabel() == "failures per repetition"
     assert upper.get_xlim() == lower.get_xlim()
     assert upper.get_legend() is None
-    assert legend(lower) == ["broken, recorded", "expected: 1-(1-p)^N"]
+    assert legend(lower) == ["broken, recorded", "expected: 1-(1-p)^N", "none failed: upper bound"]
     words = plots.description(top.figure)
     assert "Chance of at least one failure" in words
     assert "Estimated failure rate" in words
