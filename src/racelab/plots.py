@@ -1075,7 +1075,7 @@ def skew_histogram(skew_ns: Any, *, ax: Axes | None = None, title: str | None = 
     axes.yaxis.set_major_formatter(_share_text)
     axes.set_xlabel("time between first and last thread released (log scale)")
     axes.set_ylabel("share of rounds")
-    axes.legend(fontsize=SMALL)
+    _legend_below(axes, *axes.get_legend_handles_labels(), ncols=1)
     _title(axes, title, pad=20)
     return describe(axes, f"Histogram of the release skew, log scale. {'; '.join(words)}.")
 
