@@ -63,9 +63,9 @@ start_threads(rl_run *run)
         }
     }
     run->began = rl_ticks();
-    run->header->started_ns = rl_now_ns();
-    atomic_store_explicit(&run->header->updated_ns, run->header->started_ns,
-                          memory_order_relaxed);
+    uint64_t now = rl_now_ns();
+    atomic_store_explicit(&run->header->started_ns, now, memory_order_relaxed);
+    atomic_store_explicit(&run->header->updated_ns, now, memory_order_relaxed);
     atomic_store_explicit(&run->header->state, RL_RUNNING, memory_order_release);
     open_gate(run, 1);
     return 0;

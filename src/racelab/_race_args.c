@@ -579,13 +579,13 @@ prepare_tally(rl_run *run, PyObject *given, PyObject *labels_given)
             return -1;
         }
     }
-    memset((void *)run->header, 0, size);
-    run->header->tick_hz = 1e9 / run->ns_per_tick;
-    run->header->rounds_planned = run->rounds;
-    run->header->stride = (uint32_t)run->stride;
-    run->header->gil = (uint32_t)run->gil;
-    run->header->release = (uint32_t)run->common;
-    rl_tally_init(run->header, (uint32_t)run->threads, (uint32_t)labels);
+    rl_header first = {.tick_hz = 1e9 / run->ns_per_tick,
+                       .rounds_planned = run->rounds,
+                       .stride = (uint32_t)run->stride,
+                       .gil = (uint32_t)run->gil,
+                       .release = (uint32_t)run->common};
+    rl_tally_describe(&first, (uint32_t)run->threads, (uint32_t)labels);
+    rl_tally_init(run->header, &first, size);
     for (int t = 0; t < run->threads; t++) {
         run->thread[t].block = rl_tally_block(run->header, (uint32_t)t);
     }

@@ -108,7 +108,7 @@ new_label(rl_thread *me, PyObject *text, size_t i)
     uint32_t used = atomic_load_explicit(&me->block->labels_used, memory_order_relaxed);
     Py_ssize_t size;
     const char *utf8 = PyUnicode_AsUTF8AndSize(text, &size);
-    char safe[RL_LABEL_BYTES];
+    rl_label label = {.first_round = run->base + i, .first_ns = released_ns(run, i)};
 
     if (utf8 == NULL) { /* lone surrogates */
         PyErr_Clear();
@@ -123,16 +123,13 @@ new_label(rl_thread *me, PyObject *text, size_t i)
         size = (Py_ssize_t)strlen(other_label);
     }
     Py_ssize_t kept = cut_utf8(utf8, size, size > RL_LABEL_BYTES ? RL_LABEL_BYTES - 3 : size);
-    memcpy(safe, utf8, (size_t)kept);
+    memcpy(label.text, utf8, (size_t)kept);
     if (kept < size) {
-        memcpy(safe + kept, "...", 3);
+        memcpy(label.text + kept, "...", 3);
         kept += 3;
     }
-    rl_label *label = &me->block->label[used];
-    memcpy(label->text, safe, (size_t)kept);
-    label->length = (uint32_t)kept;
-    label->first_round = run->base + i;
-    label->first_ns = released_ns(run, i);
+    label.length = (uint32_t)kept;
+    rl_tally_store(&me->block->label[used], &label, sizeof(label));
     atomic_store_explicit(&me->block->labels_used, used + 1, memory_order_release);
     return (int)used;
 }

@@ -349,6 +349,17 @@ report_end(rl_run *run)
     pthread_mutex_unlock(&run->mutex);
 }
 
+/* One at a time: the first thread of a process to attach makes 3.13t immortalize objects, and
+ * two that do so together race in there. */
+static PyGILState_STATE
+attach(rl_run *run)
+{
+    pthread_mutex_lock(&run->mutex);
+    PyGILState_STATE attached = PyGILState_Ensure();
+    pthread_mutex_unlock(&run->mutex);
+    return attached;
+}
+
 void *
 rl_thread_main(void *argument)
 {
@@ -357,7 +368,7 @@ rl_thread_main(void *argument)
 
     if (wait_for_gate(run)) {
         pin(me);
-        PyGILState_STATE attached = PyGILState_Ensure();
+        PyGILState_STATE attached = attach(run);
         uint64_t before = own_switches();
         run_batches(me);
         atomic_store_explicit(&me->block->switches, own_switches() - before,

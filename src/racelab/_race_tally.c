@@ -23,7 +23,32 @@ rl_tally_block(const rl_header *header, uint32_t thread)
 }
 
 void
-rl_tally_init(rl_header *header, uint32_t threads, uint32_t labels)
+rl_tally_store(void *to, const void *from, size_t size)
+{
+    rl_u64 *words = to;
+
+    for (size_t i = 0; i < size / 8; i++) {
+        uint64_t word = 0;
+        if (from != NULL) {
+            memcpy(&word, (const char *)from + 8 * i, 8);
+        }
+        atomic_store_explicit(&words[i], word, memory_order_relaxed);
+    }
+}
+
+static void
+load(void *to, const void *from, size_t size)
+{
+    const rl_u64 *words = from;
+
+    for (size_t i = 0; i < size / 8; i++) {
+        uint64_t word = rl_get(&words[i]);
+        memcpy((char *)to + 8 * i, &word, 8);
+    }
+}
+
+void
+rl_tally_describe(rl_header *header, uint32_t threads, uint32_t labels)
 {
     header->version = RL_TALLY_VERSION;
     header->header_size = sizeof(rl_header);
@@ -32,6 +57,15 @@ rl_tally_init(rl_header *header, uint32_t threads, uint32_t labels)
     header->label_size = sizeof(rl_label);
     header->thread_size = block_size(labels);
     header->skew_bins = RL_SKEW_BINS;
+}
+
+void
+rl_tally_init(rl_header *header, const rl_header *first, size_t size)
+{
+    atomic_store_explicit(&header->magic, 0, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+    rl_tally_store((char *)header + 8, (const char *)first + 8, sizeof(*first) - 8);
+    rl_tally_store((char *)header + sizeof(*first), NULL, size - sizeof(*first));
     atomic_store_explicit(&header->magic, RL_TALLY_MAGIC, memory_order_release);
 }
 
@@ -266,24 +300,39 @@ check_header(const rl_header *header, size_t size)
     return 0;
 }
 
-PyObject *
-rl_tally_read(const void *memory, size_t size)
+/* A copy of a tally that was whole while it was copied; NULL with an exception set. */
+static rl_header *
+copy_tally(const rl_header *header, size_t size)
 {
-    static const char *const states[] = {"empty", "running", "finished", "failed"};
-    static const rl_header empty;
-    const rl_header *header = memory;
+    rl_header *copy = PyMem_Calloc(1, size);
 
-    if (size < sizeof(rl_header) || (uintptr_t)memory % 8 != 0) {
-        PyErr_Format(PyExc_ValueError,
-                     "a tally is at least %zu bytes at an address divisible by 8, this buffer has "
-                     "%zu bytes; allocate tally_size(threads, labels) bytes by mmap",
-                     sizeof(rl_header), size);
+    if (copy == NULL) {
+        PyErr_NoMemory();
         return NULL;
     }
-    if (rl_get(&header->magic) == 0) {
-        header = &empty;
+    for (int tries = 0; tries < 1000; tries++) {
+        uint64_t magic = atomic_load_explicit(&header->magic, memory_order_acquire);
+        uint64_t started = rl_get(&header->started_ns);
+        if (magic != 0) {
+            load(copy, header, size / 8 * 8);
+        }
+        else {
+            memset((void *)copy, 0, size);
+        }
+        atomic_thread_fence(memory_order_acquire);
+        if (rl_get(&header->magic) == magic && rl_get(&header->started_ns) == started) {
+            break; /* no new run began in between */
+        }
     }
-    else if (check_header(header, size) < 0) {
+    return copy;
+}
+
+static PyObject *
+read_copy(const rl_header *header, size_t size)
+{
+    static const char *const states[] = {"empty", "running", "finished", "failed"};
+
+    if (rl_get(&header->magic) != 0 && check_header(header, size) < 0) {
         return NULL;
     }
     uint32_t state = atomic_load_explicit(&header->state, memory_order_acquire);
@@ -292,7 +341,7 @@ rl_tally_read(const void *memory, size_t size)
         state <= RL_FAILED ? states[state] : "?", "threads", (unsigned)header->threads, "stride",
         (unsigned)header->stride, "gil", header->gil ? Py_True : Py_False, "release",
         header->release ? "tsc" : "barrier", "tick_hz", header->tick_hz, "started_ns",
-        (unsigned long long)header->started_ns, "updated_ns",
+        (unsigned long long)rl_get(&header->started_ns), "updated_ns",
         (unsigned long long)rl_get(&header->updated_ns), "rounds",
         (unsigned long long)rl_get(&header->rounds));
     if (result == NULL) {
@@ -305,5 +354,21 @@ rl_tally_read(const void *memory, size_t size)
         || put(result, "skew_ns", read_skew(header)) < 0) {
         Py_CLEAR(result);
     }
+    return result;
+}
+
+PyObject *
+rl_tally_read(const void *memory, size_t size)
+{
+    if (size < sizeof(rl_header) || (uintptr_t)memory % 8 != 0) {
+        PyErr_Format(PyExc_ValueError,
+                     "a tally is at least %zu bytes at an address divisible by 8, this buffer has "
+                     "%zu bytes; allocate tally_size(threads, labels) bytes by mmap",
+                     sizeof(rl_header), size);
+        return NULL;
+    }
+    rl_header *copy = copy_tally(memory, size);
+    PyObject *result = copy == NULL ? NULL : read_copy(copy, size);
+    PyMem_Free(copy);
     return result;
 }

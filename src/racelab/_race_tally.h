@@ -1,7 +1,8 @@
 /* _race_tally.h: counts in memory that another process may watch. Layout: see _race.pyi.
  *
- * Every block has one writer, its thread. A reader may come at any time, so a field is
- * stored whole (relaxed atomics), and a label before the count of labels that covers it.
+ * Every block has one writer, its thread. A reader may come at any time, so every word is
+ * stored whole (relaxed atomics), and a label before the count of labels that covers it. A
+ * reader works on a copy: what it has checked must not change any more.
  */
 #ifndef RACELAB_RACE_TALLY_H
 #define RACELAB_RACE_TALLY_H
@@ -35,7 +36,7 @@ typedef struct {
     uint32_t skew_bins;
     rl_u32 state;
     double tick_hz;
-    uint64_t started_ns;
+    rl_u64 started_ns;
     rl_u64 updated_ns;
     uint64_t rounds_planned;
     uint32_t stride;
@@ -102,8 +103,15 @@ rl_skew_bin(uint64_t ns)
 size_t rl_tally_size(uint32_t threads, uint32_t labels);
 rl_block *rl_tally_block(const rl_header *header, uint32_t thread);
 
-/* Write an empty tally into zeroed memory; the magic comes last. */
-void rl_tally_init(rl_header *header, uint32_t threads, uint32_t labels);
+/* Make `header` an empty tally: everything 0 but what `first` says. A reader that comes in
+ * between sees no tally at all, because the magic goes first and comes last. */
+void rl_tally_init(rl_header *header, const rl_header *first, size_t size);
+
+/* Fill in what every tally's header says of itself. */
+void rl_tally_describe(rl_header *header, uint32_t threads, uint32_t labels);
+
+/* Copy into a tally word by word, so that a reader gets each word whole. Size: a multiple of 8. */
+void rl_tally_store(void *to, const void *from, size_t size);
 
 /* Everything a tally says, as a new dict. NULL with an exception set on failure. */
 PyObject *rl_tally_read(const void *memory, size_t size);
