@@ -817,7 +817,9 @@ def _draw_bound(axes: Axes, x: float, y: float, look: Mapping[str, Any]) -> None
         "shrinkA": 0,
         "shrinkB": 3,
     }
-    axes.annotate("", (x, y), xytext=(0, -15), textcoords="offset points", arrowprops=arrow)
+    note = axes.annotate("", (x, y), xytext=(0, -15), textcoords="offset points", arrowprops=arrow)
+    if note.arrow_patch is not None:
+        note.arrow_patch.set_clip_path(axes.patch)  # near 0 it would reach into the tick labels
 
 
 def _draw_points(
