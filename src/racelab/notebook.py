@@ -54,7 +54,12 @@ def _parser(magic: str) -> _Arguments:
 
 def _parsed(parser: _Arguments, line: str) -> argparse.Namespace:
     try:
-        return parser.parse_args(shlex.split(line))
+        words = shlex.split(line)
+        # argparse takes "-O3" after --flags for an option of its own.
+        while "--flags" in words[:-1]:
+            at = words.index("--flags")
+            words[at : at + 2] = [f"--flags={words[at + 1]}"]
+        return parser.parse_args(words)
     except ValueError as error:
         raise UsageError(f"{parser.prog}: {error} in {line!r}.") from error
 

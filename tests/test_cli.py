@@ -1,0 +1,216 @@
+"""The command line: its contract is what scripts and fingers rely on."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from racelab.cli import main
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _in_the_book(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RACELAB_BOOK", str(ROOT))
+
+
+def run(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    command = [sys.executable, "-m", "racelab", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)  # type: ignore[call-overload, no-any-return]
+
+
+def test_race_json_is_one_object_with_the_contract_and_exit_1() -> None:
+    done = run("race", "lost_update", "--widen", "--count", "2", "--rounds", "300", "--json")
+    data = json.loads(done.stdout)
+
+    assert done.returncode == 1
+    assert done.stderr == ""
+    assert data["outcomes"]["updates lost"]["grade"] == "FORBIDDEN"
+    assert (data["lab"], data["variant"], data["widened"], data["rounds"]) == (
+        "lost_update", "broken", True, 600,
+    )  # fmt: skip
+
+
+def test_a_clean_race_is_0_or_inconclusive() -> None:
+    done = run("race", "lost_update", "--variant", "fixed", "--count", "1", "--rounds", "300")
+
+    assert done.returncode in (0, 3)
+    assert "updates lost" in done.stdout
+    assert "below" in done.stdout
+
+
+def test_where_nothing_shows_it_is_3() -> None:
+    done = run(
+        "race", "lost_update", "--variant", "fixed", "--count", "1", "--rounds", "50", "--gil", "1"
+    )
+
+    assert done.returncode == 3
+    assert "INCONCLUSIVE" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["race", "nothing"], "no lab 'nothing'; there are:"),
+        (["race", "/no/lab.py"], "no such lab file"),
+        (["race", "lost_update", "--variant", "x"], "no variant 'x'"),
+        (["race", "lost_update", "--threads", "5"], "not for 5"),
+        (
+            ["race", "lost_update", "--sanitizer", "thread", "--python", "/no/python"],
+            "no such interpreter",
+        ),
+        (["scan", "lost_update", "--offsets", "a,b"], "--offsets a,b"),
+    ],
+)
+def test_what_cannot_run_is_2_and_one_sentence(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert len(captured.err.splitlines()) == 1
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["race", "lost_update", "--count", "0"],
+        ["race", "lost_update", "--seconds", "-1"],
+        ["race", "lost_update", "--gil", "2"],
+        ["plan", "--rate", "2"],
+        ["plan"],
+        ["nonsense"],
+    ],
+)
+def test_usage_is_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+
+    assert caught.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_source_that_does_not_compile_is_2_and_shows_the_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.c").write_text("#include <Python.h>\nint x = ;\n")
+    (tmp_path / "my_lab.py").write_text(
+        "from racelab import Lab\nlab = Lab('bad', sources=['bad.c'], actors=['go'], threads=[1])\n"
+    )
+
+    assert main(["race", str(tmp_path / "my_lab.py")]) == 2
+    said = capsys.readouterr().err
+    assert "bad.c:2" in said
+    assert "int x = ;" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "needed"),
+    [
+        (["--rate", "0.03"], 99),
+        (["--rate", "3%"], 99),
+        (["--rate", "0.01", "--confidence", "0.99"], 459),
+        (["--rate", "1e-6", "--unit", "round"], 2_995_731),
+    ],
+)
+def test_plan(words: list[str], needed: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", *words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["needed"] == needed
+    assert main(["plan", *words]) == 0
+    assert f"{needed:,}" in capsys.readouterr().out
+
+
+def test_labs_lists_labs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["labs", "--json"]) == 0
+    rows = {row["lab"]: row for row in json.loads(capsys.readouterr().out)}
+
+    assert rows["lost_update"] == {
+        "lab": "lost_update",
+        "title": "Can two increments count as one?",
+        "variants": ["broken", "fixed"],
+    }
+    assert main(["labs"]) == 0
+    assert "borrowed_ref" in capsys.readouterr().out
+
+
+def test_doctor_tells_the_truth_on_one_core() -> None:
+    one = min(os.sched_getaffinity(0))
+    done = run("doctor", "--json", preexec_fn=lambda: os.sched_setaffinity(0, {one}))
+    data = json.loads(done.stdout)
+    checks = {check["name"]: check for check in data["checks"]}
+
+    assert checks["cores"]["ok"] is False
+    assert checks["cores"]["found"].startswith("1 usable")
+    assert done.returncode == data["exit_status"] in (0, 3)
+    if not data["races"]:
+        assert "INCONCLUSIVE" in data["verdict"]
+
+
+def test_doctor_without_a_compiler_says_so(tmp_path: Path) -> None:
+    done = run(
+        "doctor",
+        env={**os.environ, "PATH": str(tmp_path), "CC": "", "XDG_CACHE_HOME": str(tmp_path)},
+    )
+
+    assert "apt-get install gcc" in done.stdout
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    text = capsys.readouterr().out
+
+    for command in ("race", "scan", "plan", "labs", "doctor"):
+        assert command in text
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    from racelab import __version__
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"racelab {__version__}\n"
+
+
+def test_nothing_is_shown_of_progress_in_a_pipe() -> None:
+    done = run("race", "lost_update", "--count", "3", "--seconds", "1.5")
+
+    assert done.stderr == ""
+
+
+def test_scan_json(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "scan",
+        "lost_update",
+        "--variant",
+        "fixed",
+        "--offsets",
+        "0,50",
+        "--rounds",
+        "200",
+        "--count",
+        "1",
+    ]
+
+    assert main([*words, "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert [point["rounds"] for point in data["points"]] == [200.0, 200.0]
+
+
+def test_save_writes_a_script_that_runs_without_racelab(tmp_path: Path) -> None:
+    target = tmp_path / "repro.py"
+    done = run("race", "raises", "--count", "1", "--save", str(target))
+    alone = subprocess.run(
+        [sys.executable, "-I", "-S", str(target), "5"], capture_output=True, text=True, timeout=60
+    )
+
+    assert done.returncode == 1
+    assert "import racelab" not in target.read_text()
+    assert alone.returncode == 1, alone.stderr
+    assert "error(LookupError)  FORBIDDEN" in alone.stdout

@@ -1,0 +1,183 @@
+"""Magics, in a real IPython shell in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("IPython")
+ROOT = Path(__file__).resolve().parent.parent
+
+MODULE = """\
+#include <Python.h>
+#include "racelab/race_point.h"
+static long count;
+static PyObject *bump(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(a))
+{
+    long seen = count;
+    RACE_POINT();
+    count = seen + 1;
+    return PyLong_FromLong(STEP);
+}
+static PyMethodDef methods[] = {{"bump", bump, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
+static PyModuleDef_Slot slots[] = {
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL}};
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, .m_name = "cell", .m_methods = methods, .m_slots = slots};
+PyMODINIT_FUNC PyInit_cell(void) { return PyModuleDef_Init(&module); }
+"""
+ONE = MODULE.replace("STEP", "1")
+SILENT = ONE.replace("Py_MOD_GIL_NOT_USED", "Py_MOD_GIL_USED")
+
+SHELL = """
+import contextlib, io, json, sys
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "racelab")
+answers = []
+for cell in json.loads(sys.stdin.read()):
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        done = shell.run_cell(cell)
+    value = done.result if isinstance(done.result, (int, str, float, bool, list)) else repr(done.result)
+    answers.append({"ok": done.success, "value": value, "said": said.getvalue()})
+print("\\n" + json.dumps(answers))
+"""
+
+
+def cells(*texts: str) -> list[dict[str, Any]]:
+    """Run cells in one shell; each gives ok, value and what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", SHELL],
+        input=json.dumps(texts),
+        capture_output=True,
+        text=True,
+        timeout=180,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_a_cell_becomes_a_module_and_an_edited_cell_another() -> None:
+    answers = cells(
+        f"%%c cell\n{ONE}",
+        "cell.bump()",
+        f"%%c\n{MODULE.replace('STEP', '2')}",  # the name comes from PyInit_
+        "import sys; [cell.bump(), sys.modules['cell'] is cell]",
+    )
+
+    assert [answer["ok"] for answer in answers] == [True] * 4
+    assert (answers[1]["value"], answers[3]["value"]) == (1, [2, True])
+
+
+def test_an_error_is_shown_at_the_cells_line_without_our_stack() -> None:
+    (answer,) = cells(f"%%c cell\n{ONE.replace('long seen = count;', 'long seen = count')}")
+
+    assert not answer["ok"]
+    assert "cell cell:8" in answer["said"]  # line 7 of the text is line 8 of the cell
+    assert "RACE_POINT();" in answer["said"]
+    assert "notebook.py" not in answer["said"]
+
+
+def test_child_only_is_not_imported() -> None:
+    answers = cells(
+        f"%%c cell --child-only\n{SILENT}",
+        "import sys; ['cell' in sys.modules, sys._is_gil_enabled(), type(cell).__name__]",
+        "import racelab as rl; e = rl.run_child('import cell', modules=[cell]); [e.gil_enabled_by, sys._is_gil_enabled()]",
+    )
+
+    off = not getattr(sys, "_is_gil_enabled", lambda: True)()
+    assert answers[1]["value"] == [False, not off, "Built"]
+    assert answers[2]["value"] == (["cell", False] if off else [None, True])
+
+
+def test_a_module_that_would_turn_the_gil_on_is_not_imported_unless_asked() -> None:
+    answers = cells(
+        f"%%c cell\n{SILENT}",
+        "import sys; sys._is_gil_enabled()",
+        f"%%c cell --allow-gil\n{SILENT}",
+        "sys._is_gil_enabled()",
+    )
+
+    assert not answers[0]["ok"]
+    assert "--child-only" in answers[0]["said"]
+    assert answers[1]["value"] is getattr(sys, "_is_gil_enabled", lambda: True)()
+    assert answers[3]["value"] is True
+
+
+def test_flags_warnings_and_show() -> None:
+    noisy = MODULE.replace("static long count;", "static long count; static int idle;")
+    (answer,) = cells(f'%%c cell --flags "-DSTEP=5" --show\n{noisy}')
+
+    assert answer["ok"]
+    assert "idle" in answer["said"]
+    assert "cell: " in answer["said"]
+
+
+def test_cpp() -> None:
+    text = ONE.replace("PyModuleDef_HEAD_INIT,", ".m_base = PyModuleDef_HEAD_INIT,")
+    text = text.replace("long seen = count;", "auto seen = count;")
+    answers = cells(f"%%cpp cell --flags=-std=c++20\n{text}", "cell.bump()")
+
+    assert [answers[0]["ok"], answers[1]["value"]] == [True, 1], answers[0]["said"]
+
+
+def test_cython_is_cythons_own() -> None:
+    pytest.importorskip("Cython")
+    answers = cells(
+        "%%cython\n# cython: freethreading_compatible=True\ndef double(int x):\n    return 2 * x",
+        "double(21)",
+        "%%cython\n# cython: freethreading_compatible=True\ndef triple(int x):\n    return 3 * x",
+        "import sys; [triple(14), sys._is_gil_enabled()]",
+    )
+
+    assert answers[1]["value"] == 42, answers[0]["said"]
+    assert answers[3]["value"] == [42, getattr(sys, "_is_gil_enabled", lambda: True)()]
+
+
+def test_a_race_takes_modules_of_earlier_cells_along() -> None:
+    answers = cells(
+        f"%%c cell --child-only\n{ONE}",
+        "%%race cell --count 1 --rounds 20\nactors = ['bump', 'bump']\nlimit = 1\n"
+        "def check(state, returned):\n    assert returned == (limit, limit)",
+        "_.outcomes['holds']",
+        "import racelab as rl\nwanted = 3\n"
+        "mine = rl.Lab('mine', modules=['cell'], actors=[lambda: wanted], threads=[1], outcomes={'3': rl.ACCEPTABLE})\n"
+        "rl.race(mine, count=1, rounds=5).outcomes['3']",
+        "%race mine --count 1 --rounds 7",
+        "_.rounds",
+        "import sys; 'cell' in sys.modules and not isinstance(cell, rl.Built)",
+    )
+
+    assert [answer["ok"] for answer in answers] == [True] * 7, answers
+    assert (answers[2]["value"], answers[3]["value"], answers[5]["value"]) == (20, 5, 7)
+    assert answers[6]["value"] is False
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("%%c\nint x;", "no PyInit_<name> function"),
+        ("%%c cell --nonsense\nint x;", "--nonsense"),
+        ('%%c cell --flags "oh\nint x;', "No closing quotation"),
+        ("%%race nothing\nactors = ['x']", "no module 'nothing'"),
+        ("%%race json\nx = 1", "defines no actors"),
+        ("%race", "required: target"),
+    ],
+)
+def test_a_mistake_is_one_sentence(cell: str, said: str) -> None:
+    (answer,) = cells(cell)
+
+    assert not answer["ok"]
+    assert said in answer["said"]
+    assert "Traceback" not in answer["said"]

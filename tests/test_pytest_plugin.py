@@ -1,0 +1,222 @@
+"""The plugin in a stranger's project: a module and tests that know nothing of this repository."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from racelab.build import compile
+
+COUNTER = """\
+#include <Python.h>
+#include "racelab/race_point.h"
+typedef struct { PyObject_HEAD volatile long value; } Counter;
+static PyObject *bump(PyObject *self, PyObject *Py_UNUSED(a))
+{
+    long seen = ((Counter *)self)->value;
+    RACE_POINT();
+    ((Counter *)self)->value = seen + 1;
+    Py_RETURN_NONE;
+}
+static PyObject *value(PyObject *self, PyObject *Py_UNUSED(a)) { return PyLong_FromLong(((Counter *)self)->value); }
+static PyMethodDef methods[] = {
+    {"bump", bump, METH_NOARGS, NULL}, {"value", value, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
+static PyType_Slot slots[] = {{Py_tp_methods, methods}, {Py_tp_new, PyType_GenericNew}, {0, NULL}};
+static PyType_Spec spec = {"stranger.Counter", sizeof(Counter), 0, Py_TPFLAGS_DEFAULT, slots};
+static int fill(PyObject *module)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, &spec, NULL);
+    int status = PyModule_AddObjectRef(module, "Counter", type);
+    Py_XDECREF(type);
+    return status;
+}
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, fill},
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL}};
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, .m_name = "stranger", .m_slots = module_slots};
+PyMODINIT_FUNC PyInit_stranger(void) { return PyModuleDef_Init(&module); }
+"""
+
+TESTS = """\
+import os
+import stranger
+
+def total(counter, returned, threads):
+    assert counter.value() == threads, "a call was lost"
+
+def value_only(counter):
+    return counter.value()
+
+def test_lost(race):
+    race("bump", "bump", setup=stranger.Counter, check=total, widen=True, count=2, rounds=200)
+
+def test_readers(race):
+    result = race("value", value_only, setup=stranger.Counter, count=1, rounds=50, widen=True)
+    assert result.rounds == 50
+
+def test_closure(race):
+    wanted = 0
+    race("value", "value", setup=lambda: stranger.Counter(), count=1, rounds=20, widen=True,
+         check=lambda counter: counter.value() == wanted)
+
+def test_crash(race):
+    race(os.abort, os.abort, count=1, rounds=1)
+
+def test_raises(race):
+    race([].pop, [].pop, count=1, rounds=5)
+
+def test_allowed(race):
+    race([].pop, [].pop, count=1, rounds=5, allow=["error(IndexError)"], widen=True)
+
+def test_outside(race):
+    assert "PYTEST_CURRENT_TEST" in os.environ
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with a compiled module and a test file."""
+    built = compile(COUNTER)
+    (tmp_path / built.path.name).write_bytes(built.path.read_bytes())
+    (tmp_path / "test_stranger.py").write_text(TESTS)
+    return tmp_path
+
+
+def pytest_in(project: Path, *words: str) -> tuple[dict[str, str], str]:
+    """Run pytest there; returns what became of each test, and what was printed."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "--junitxml=report.xml",
+        *words,
+    ]
+    if "racelab.pytest_plugin" not in _entry_points():
+        command += ["-p", "racelab.pytest_plugin"]
+    env = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")}
+    done = subprocess.run(
+        command, cwd=project, capture_output=True, text=True, timeout=240, env=env
+    )
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    found = {}
+    for case in ElementTree.parse(project / "report.xml").iter("testcase"):
+        kinds = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
+        found[str(case.get("name"))] = kinds[0] if kinds else "passed"
+    return found, done.stdout + done.stderr
+
+
+def _entry_points() -> list[str]:
+    from importlib.metadata import entry_points
+
+    return [point.value for point in entry_points(group="pytest11")]
+
+
+def test_a_strangers_tests(project: Path) -> None:
+    found, said = pytest_in(project)
+
+    assert found == {
+        "test_lost": "failure",
+        "test_readers": "passed",
+        "test_closure": "passed",
+        "test_crash": "failure",
+        "test_raises": "failure",
+        "test_allowed": "passed",
+        "test_outside": "passed",
+    }, said
+    assert "check failed: a call was lost" in said  # the outcome table
+    assert "rounds failed" in said  # the rate and its interval
+    assert "crash(SIGABRT)" in said
+    assert "error(IndexError)" in said
+    assert "racelab/src" not in said.replace(os.sep, "/")  # a failure shows no stack of ours
+
+
+def test_results_are_in_the_report(project: Path) -> None:
+    pytest_in(project, "-k", "test_readers")
+    (value,) = [p.get("value") for p in ElementTree.parse(project / "report.xml").iter("property")]
+
+    assert json.loads(str(value))["rounds"] == 50
+
+
+def test_options_set_count_and_threads(project: Path) -> None:
+    (project / "test_options.py").write_text(
+        "import stranger\n"
+        "def test_it(race):\n"
+        "    r = race('value', setup=stranger.Counter, rounds=10, widen=True)\n"
+        "    assert (r.threads, len(r.repetitions)) == (4, 3)\n"
+    )
+    found, said = pytest_in(project, "test_options.py", "--race-count=3", "--race-threads=4")
+
+    assert found == {"test_it": "passed"}, said
+
+
+def test_a_failing_race_saves_a_script_that_reproduces_it(project: Path) -> None:
+    (project / "test_save.py").write_text(
+        "import os\ndef go():\n    raise KeyError('no')\ndef test_it(race):\n    race(go, go, count=1, rounds=5)\n"
+    )
+    _, said = pytest_in(project, "test_save.py", "--race-save=scripts")
+    script = project / "scripts" / "test_it.py"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(script), "2"], capture_output=True, text=True, timeout=60
+    )
+
+    assert "Stand-alone script: scripts/test_it.py" in said
+    assert done.returncode == 1, done.stderr
+    assert "error(KeyError)" in done.stdout
+
+
+def test_wrong_arguments_are_one_sentence(project: Path) -> None:
+    (project / "test_wrong.py").write_text(
+        "def test_it(race):\n    race(len, check=len, observe=len)\n"
+    )
+    _, said = pytest_in(project, "test_wrong.py")
+
+    assert "give check=, or observe= and outcomes=, not both" in said
+
+
+@pytest.mark.parametrize(
+    ("plugin", "words"),
+    [
+        ("pytest_repeat", ["--count=2"]),
+        ("xdist", ["-n", "2"]),
+        ("pytest_timeout", ["--timeout=120"]),
+        ("pytest_run_parallel", ["--parallel-threads=2"]),
+    ],
+)
+def test_beside_other_plugins(project: Path, plugin: str, words: list[str]) -> None:
+    pytest.importorskip(plugin)
+    found, said = pytest_in(project, *words, "-k", "lost or readers")
+
+    assert {found[name] for name in found if "lost" in name} == {"failure"}, said
+    assert {found[name] for name in found if "readers" in name} == {"passed"}, said
+
+
+def test_a_test_that_runs_out_of_time_leaves_no_child(project: Path) -> None:
+    pytest.importorskip("pytest_timeout")
+    (project / "test_slow.py").write_text(
+        "import time\ndef test_it(race):\n    race(lambda: time.sleep(100), count=1, rounds=1, timeout_s=90)\n"
+    )
+    found, said = pytest_in(project, "test_slow.py", "--timeout=4")
+
+    assert found == {"test_it": "failure"}, said
+    assert "Timeout" in said
+    mark = str(project)
+    left = []
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit():
+            try:
+                left += [path.name] if mark == str((path / "cwd").readlink()) else []
+            except OSError:
+                continue
+    assert left == []

@@ -1,0 +1,155 @@
+"""Listings and diffs: the numbers of the real file, and nothing that the reader shall not see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from racelab.show import MARKER, find_ext, show_diff, show_source
+
+BROKEN = """\
+/* demo_broken.c: broken.
+ *
+ * Bug      this
+ */
+#include <Python.h>
+
+int f(void)
+{
+    int a = 1;
+    /* [race] */
+    return a < 2;
+    /* [race] */
+}
+
+/* [race:state] */
+int state;
+/* [race:state] */
+char name[] = "demo_broken";
+"""
+FIXED = BROKEN.replace("return a < 2;", "lock();\n    return a < 3;").replace(
+    "demo_broken", "demo_fixed"
+)
+
+
+@pytest.fixture(autouse=True)
+def _book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "ext" / "demo"
+    folder.mkdir(parents=True)
+    (folder / "demo_broken.c").write_text(BROKEN)
+    (folder / "demo_fixed.c").write_text(FIXED.replace("* Bug      this", "* Repair   that"))
+    monkeypatch.setenv("RACELAB_BOOK", str(tmp_path))
+
+
+def test_a_whole_file_keeps_its_numbers_and_loses_its_markers() -> None:
+    shown = show_source("demo", "broken")
+    lines = BROKEN.splitlines()
+
+    assert [(n, lines[n - 1]) for n, _ in shown.lines if n] == list(shown.lines)
+    assert len(shown.lines) == len(lines) - 4
+    assert "[race" not in str(shown)
+
+
+@pytest.mark.parametrize(
+    ("region", "lines"),
+    [("race", [(11, "    return a < 2;")]), ("race:state", [(16, "int state;")])],
+)
+def test_a_region_alone(region: str, lines: list[tuple[int, str]]) -> None:
+    assert list(show_source("demo", "broken", region).lines) == lines
+
+
+def test_several_regions_of_one_name_are_shown_with_a_gap(tmp_path: Path) -> None:
+    path = tmp_path / "ext" / "demo" / "demo_broken_twice.c"
+    path.write_text("/* [race] */\none\n/* [race] */\nbetween\n/* [race] */\ntwo\n/* [race] */\n")
+
+    assert show_source("demo", "broken_twice", "race").lines == (
+        (2, "one"),
+        (None, "..."),
+        (6, "two"),
+    )
+
+
+def test_a_diff_shows_the_repair_and_not_headers_or_names() -> None:
+    text = str(show_diff("demo", "broken", "fixed"))
+
+    changed = [
+        line for line in text.splitlines() if line.lstrip(" 0123456789").startswith(("-", "+"))
+    ]
+    assert [line.lstrip(" 0123456789") for line in changed] == [
+        "-     return a < 2;",
+        "+     lock();",
+        "+     return a < 3;",
+    ]
+    assert "Repair" not in text
+    assert "[race]" not in text
+
+
+def test_a_diff_has_the_new_files_numbers() -> None:
+    lines = {text: number for number, text in show_diff("demo", "broken", "fixed").lines}
+    fixed = FIXED.splitlines()
+
+    assert fixed[lines["+     return a < 3;"] - 1].strip() == "return a < 3;"  # type: ignore[operator]
+    assert lines["-     return a < 2;"] is None
+
+
+def test_html_is_escaped_numbered_and_has_no_colour_of_its_own() -> None:
+    page = show_source("demo", "broken", "race")._repr_html_()
+
+    assert "&lt;" in page
+    assert "a < 2" not in page
+    assert ">11 <" in page.replace("&nbsp;", " ")
+    assert "color:" not in page
+    assert 'class="highlight"' in page
+
+
+def test_html_has_a_line_for_every_line() -> None:
+    shown = show_source("demo", "broken")
+
+    assert shown._repr_html_().count('class="linenos"') == len(shown.lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nothing", "broken"), "no lab 'nothing' in .*; there are: demo"),
+        (("demo", "other"), "it has: demo_broken.c, demo_fixed.c"),
+    ],
+)
+def test_what_is_not_there_is_named_beside_what_is(arguments: tuple[str, str], said: str) -> None:
+    with pytest.raises(FileNotFoundError, match=said):
+        show_source(*arguments)
+
+
+def test_an_unknown_region_is_named() -> None:
+    with pytest.raises(ValueError, match=r"no region \[rac\]; it has: race, race:state"):
+        show_source("demo", "broken", "rac")
+
+
+def test_ext_is_found_from_below_and_its_absence_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RACELAB_BOOK")
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert find_ext() == tmp_path / "ext"
+
+    monkeypatch.chdir("/")
+    with pytest.raises(FileNotFoundError, match="RACELAB_BOOK"):
+        find_ext()
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("    /* [race] */", "race"),
+        ("// [race:state]", "race:state"),
+        ("# [race]", "race"),
+        ("x = 1  # [race]", None),
+        ("/* race */", None),
+    ],
+)
+def test_markers(line: str, name: str | None) -> None:
+    found = MARKER.match(line)
+
+    assert (found["name"] if found else None) == name
