@@ -149,6 +149,19 @@ def test_results_are_in_the_report(project: Path) -> None:
     assert json.loads(str(value))["rounds"] == 50
 
 
+def test_test_files_in_folders_that_are_no_packages(project: Path) -> None:
+    """--import-mode=importlib names a test file by its path; no child could import it by that."""
+    folder = project / "inner" / "deep"
+    folder.mkdir(parents=True)
+    (project / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
+    (folder / "test_deep.py").write_text(
+        "def go():\n    return 1\ndef test_it(race):\n    race(go, count=1, rounds=5, widen=True)\n"
+    )
+    found, said = pytest_in(project, "inner/deep/test_deep.py")
+
+    assert found == {"test_it": "passed"}, said
+
+
 def test_options_set_count_and_threads(project: Path) -> None:
     (project / "test_options.py").write_text(
         "import stranger\n"

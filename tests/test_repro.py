@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from racelab.lab import ACCEPTABLE, FORBIDDEN, Actor, Lab, load_labs
+from racelab.lab import ACCEPTABLE, FORBIDDEN, Actor, Invariant, Lab, load_labs
 from racelab.racing import race
 from racelab.repro import save, script
 
@@ -54,6 +54,28 @@ def test_what_callables_need_is_in_the_script(tmp_path: Path) -> None:
 
     assert alone.returncode == 0, alone.stderr
     assert alone.stdout.split()[-1] == "right"
+
+
+def test_a_check_is_asked_in_the_script_too(tmp_path: Path) -> None:
+    def even(_state: object, returned: tuple[int, ...]) -> None:
+        assert sum(returned) % 2 == 1, "even"
+
+    lab = Lab(
+        "x",
+        actors=[lambda: 1, lambda: 1],
+        observe=Invariant(even),
+        outcomes={"holds": ACCEPTABLE},
+        rounds=9,
+        count=1,
+    )
+    seen = race(lab)
+    target = save(tmp_path / "repro.py", lab, seen)
+    alone = subprocess.run(
+        [sys.executable, "-I", "-S", str(target), "2"], capture_output=True, text=True, timeout=60
+    )
+
+    assert seen.forbidden == {"check failed: even": 9}
+    assert (alone.returncode, "check failed: even" in alone.stdout) == (1, True), alone.stderr
 
 
 def test_a_lambda_in_a_lab_file_is_found() -> None:

@@ -269,18 +269,34 @@ def _load_lab(job: dict[str, Any]) -> Any:
 
         return next(lab for lab in load_labs(job["lab_file"]) if lab.name == job["lab"])
     import base64
-    import importlib.util
     import pickle
 
     for name, file in job["lab_modules"].items():
-        # Callables at module level were pickled by name: test files, say, which nobody can import.
-        if name not in sys.modules:
-            spec = importlib.util.spec_from_file_location(name, file)
-            if spec is not None and spec.loader is not None:
-                module = importlib.util.module_from_spec(spec)
-                sys.modules[name] = module
-                spec.loader.exec_module(module)
+        _load_as(name, file)
     return pickle.loads(base64.b64decode(job["lab_pickle"]))
+
+
+def _load_as(name: str, file: str) -> None:
+    """Load a file under the name that its callables were pickled by: test files, say, that are on no path."""
+    import importlib.util
+    import types
+
+    if name in sys.modules:
+        return
+    parts = name.split(".")
+    for depth in range(1, len(parts)):
+        package = ".".join(parts[:depth])
+        try:
+            _import(package)
+        except ImportError:
+            # Unpickling imports the parents; their folders need not be packages.
+            sys.modules[package] = types.ModuleType(package)
+            sys.modules[package].__path__ = []
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is not None and spec.loader is not None:
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
 
 
 def _run_race(job: dict[str, Any], report: Reporter) -> None:

@@ -896,12 +896,16 @@ def _affinity() -> tuple[int, ...]:
 
 
 def _ask_calibration(plan: _Plan, core_module: ModuleType) -> bool:
-    tally = Tally(core_module, plan.threads)
+    tally = Tally(core_module, max(2, plan.threads))
     try:
         with ExitStack() as stack:
             starter = _Starter(replace(plan, spawn=False), stack)
             for seconds in CALIBRATION_S:
-                asked = {"threads": plan.threads, "seconds": seconds, "release": plan.release}
+                asked = {
+                    "threads": max(2, plan.threads),
+                    "seconds": seconds,
+                    "release": plan.release,
+                }
                 job = {**_any_job(plan), "task": "calibrate", "calibrate": asked}
                 with starter.start(job, tally) as child:
                     child.watch(GRACE_S)

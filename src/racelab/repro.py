@@ -11,7 +11,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from racelab.build import compile
-from racelab.lab import Actor, Lab
+from racelab.lab import Actor, Invariant, Lab
 from racelab.result import Result
 
 __all__ = ["save", "script"]
@@ -128,6 +128,18 @@ sys.exit(main())
 '''
 
 
+_INVARIANT = '''
+
+def observe(state, returned, threads):
+    """Ask the check."""
+    try:
+        answer = {check}(*(state, returned, threads)[:{takes}])
+    except AssertionError as error:
+        said = str(error).partition("\\n")[0]
+        return f"{failed}: {{said}}"[:100] if said else {failed!r}
+    return {failed!r} if answer is False else {holds!r}'''
+
+
 def save(path: str | Path, lab: Lab, result: Result) -> Path:
     """Write the script for a race that was run.
 
@@ -211,7 +223,17 @@ class _Writer:
 
     def observe(self, lab: Lab) -> str:
         """The definition of `observe`."""
-        if lab.observe is None:
+        if isinstance(lab.observe, Invariant) and lab.observe.check is not None:
+            name = self.reference(lab.observe.check)
+            return _INVARIANT.format(
+                check=name,
+                takes=lab.observe.takes,
+                failed=Invariant.FAILED,
+                holds=Invariant.HOLDS,
+            )
+        if isinstance(lab.observe, Invariant):
+            body = repr(Invariant.HOLDS)
+        elif lab.observe is None:
             body = "', '.join(map(repr, returned))"
         elif isinstance(lab.observe, str):
             body = f"repr(state.{lab.observe})"
