@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from racelab.lab import ACCEPTABLE, FORBIDDEN, Actor, Invariant, Lab, load_labs
 from racelab.racing import race
 from racelab.repro import save, script
+from racelab.result import Result
 
 EXT = Path(__file__).resolve().parent.parent / "ext"
 LIMIT = 2
@@ -22,7 +25,7 @@ def helper(value: int) -> int:
     return value * LIMIT
 
 
-def grade(_state: object, returned: tuple[int, ...], threads: int) -> str:
+def grade(_state: object, returned: Sequence[int], threads: int) -> str:
     """An observe that depends on a function and a constant of this file."""
     return "right" if sum(returned) == helper(threads) else "wrong"
 
@@ -95,11 +98,9 @@ def test_what_cannot_be_written_down_is_named() -> None:
         script(lab, seen_for(lab, seen))
 
 
-def seen_for(lab: Lab, seen: object) -> object:
+def seen_for(lab: Lab, seen: Result) -> Result:
     """The same result under another lab's number of threads."""
-    from dataclasses import replace
-
-    return replace(seen, threads=lab.allowed_threads[0])  # type: ignore[type-var]
+    return replace(seen, threads=lab.allowed_threads[0])
 
 
 def test_a_folder_that_is_not_there_is_named() -> None:

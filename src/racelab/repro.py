@@ -267,7 +267,8 @@ class _Writer:
         for name, cell in free.items():
             self._value(function, name, cell.cell_contents)
         for name in _names(function.__code__):
-            if name in function.__globals__:
+            # pytest puts names of its own, which are no identifiers, into a test file's functions.
+            if name in function.__globals__ and name.isidentifier():
                 self._value(function, name, function.__globals__[name])
 
     def _value(self, function: FunctionType, name: str, value: Any) -> None:
