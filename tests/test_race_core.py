@@ -143,6 +143,8 @@ import gc, json, mmap, os, signal, sys, threading, time
 import _race
 from victim import Victim
 
+assert _race.__file__.startswith(os.environ["PYTHONPATH"]), _race.__file__
+
 def say(**facts):
     print(json.dumps(facts), flush=True)
 
@@ -160,8 +162,9 @@ def child_environment(core: Path, **more: str) -> dict[str, str]:
 
 
 def start(core: Path, code: str, *argv: str, python: str = sys.executable, **env: str) -> Any:
+    options = ["-P", "-X", "faulthandler", "-W", "error"]  # -P: no other _race from this folder
     return subprocess.Popen(
-        [python, "-X", "faulthandler", "-W", "error", "-c", PRELUDE + textwrap.dedent(code), *argv],
+        [python, *options, "-c", PRELUDE + textwrap.dedent(code), *argv],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

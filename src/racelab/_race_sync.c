@@ -12,7 +12,7 @@
 #include "_race_clock.h"
 
 enum { CENTRAL_FROM = 9, HARD_SPINS = 256, SPINS_PER_LOOK = 64, YIELDS = 2000 };
-enum { LEAST_MARGIN_NS = 100, MOST_MARGIN_NS = 4000 };
+enum { LEAST_MARGIN_NS = 100, MOST_MARGIN_NS = 2000 };
 enum { NAP_NS = 20000, NAPS = 100, LONGEST_NAP_NS = 1000000 };
 
 static inline int
@@ -204,14 +204,17 @@ spin_until(uint64_t tick)
     return now;
 }
 
-/* As close as it can be with one round in a hundred late: every late one widens it by an
- * eighth, every other one narrows it by a little. */
+/* As close as it can be with one round in sixty late: every late one widens it by an eighth,
+ * every other one narrows it by a little. One that is later than any margin lost its core. */
 static inline void
-adapt_margin(rl_sync *sync, int self, int late)
+adapt_margin(rl_sync *sync, int self, int64_t late_by)
 {
     rl_flag *mine = &sync->flags[self];
 
-    mine->margin = late ? mine->margin + mine->margin / 8 : mine->margin - mine->margin / 1024;
+    if (late_by > (int64_t)sync->most_margin) {
+        return;
+    }
+    mine->margin += late_by > 0 ? mine->margin / 8 : -(mine->margin / 512);
     mine->margin = mine->margin > sync->most_margin ? sync->most_margin : mine->margin;
     mine->margin = mine->margin < sync->least_margin ? sync->least_margin : mine->margin;
 }
@@ -224,9 +227,10 @@ rl_sync_release(rl_sync *sync, int self, uint64_t number, int common, uint64_t o
     release.tick = rl_ticks();
     if (common) {
         uint64_t target = common_target(sync, number);
-        release.late = (int64_t)(release.tick - target) > 0;
+        int64_t late_by = (int64_t)(release.tick - target);
+        release.late = late_by > 0;
         release.tick = spin_until(target + offset) - offset;
-        adapt_margin(sync, self, release.late);
+        adapt_margin(sync, self, late_by);
     }
     else if (offset != 0) {
         spin_until(release.tick + offset);
