@@ -160,7 +160,7 @@ def test_python_gil_is_unset_unless_asked_for(gil: object, monkeypatch: pytest.M
     monkeypatch.setenv("PYTHON_GIL", "0")
     seen = run_child("import os; result = os.environ.get('PYTHON_GIL', 'unset')", gil=gil)  # type: ignore[arg-type]
 
-    assert seen.returned == {"auto": "unset", 0: "0", 1: "1"}[gil]  # type: ignore[index]
+    assert seen.returned == {"auto": "unset", 0: "0", 1: "1"}[gil]
     assert seen.gil_enabled is (gil == 1)
 
 
