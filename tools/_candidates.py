@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from _steps import Trouble, capture, clean_environment, say
+from _steps import Trouble, capture, clean_environment, ending, say
 
 PROBE_LIMIT_S = 120.0
 UV_FIND_LIMIT_S = 30.0
@@ -103,9 +103,9 @@ def _probe(executable: Path, modules: tuple[str, ...]) -> dict[str, Any]:
         raise Trouble("is not a program that can be run")
     command: list[str | Path] = [executable, "-I", "-c", _PROBE, ",".join(modules)]
     status, printed = capture(command, limit_s=PROBE_LIMIT_S)
-    lines = printed.strip().splitlines() or ["nothing"]
+    lines = printed.strip().splitlines() or ["(no output)"]
     if status != 0:
-        raise Trouble(f"does not run (exit status {status}): {_hinted(lines[-1][:300], printed)}")
+        raise Trouble(f"does not run ({ending(status)}): {_hinted(lines[-1][:300], printed)}")
     try:
         facts = json.loads(lines[-1])
         if not all(isinstance(facts[name], str) for name in ("executable", "base", "version")):
@@ -148,8 +148,10 @@ def accept(place: str, executable: Path, py: str, tried: Tried) -> Path | None:
     try:
         return verify(executable, py)
     except Trouble as trouble:
-        say(f"Passing over {executable}: it {trouble}")
-        tried.add(place, f"{executable} {trouble}")
+        line = (place, f"{executable} {trouble}")
+        if line not in tried.lines:
+            say(f"Passing over {executable}: it {trouble}")
+        tried.add(*line)
         return None
 
 

@@ -20,7 +20,7 @@ from typing import IO
 
 GUARD = Path(__file__).resolve().with_name("_guard.py")
 LINE_EVERY_S = 30
-NOT_FOUND = 127
+KILLED_BY = 128
 
 
 class Trouble(Exception):
@@ -210,15 +210,23 @@ def _wait(child: subprocess.Popen[bytes], ticker: Ticker, limit_s: float | None)
         ticker.tick()
 
 
+def ending(status: int) -> str:
+    """An exit status in words: "exit status 2", or "SIGSEGV" for 128 + 11."""
+    with contextlib.suppress(ValueError):
+        if status > KILLED_BY:
+            return signal.Signals(status - KILLED_BY).name
+    return f"exit status {status}"
+
+
 def _failure(what: str, status: int, log: Path, begin: int) -> str:
     with log.open("rb") as output:
         output.seek(begin)
         text = output.read().decode(errors="replace")
     lines = "".join(f"\n    {line}" for line in error_lines(text))
     hint = " The disk is full: free some space first." if "No space left" in text else ""
-    if status == 128 + signal.SIGKILL:
+    if status == KILLED_BY + signal.SIGKILL:
         hint = " It was killed, most likely because memory ran out."
-    return f"{what} failed (exit status {status}).{hint} Last lines:{lines}\n    Full log: {log}"
+    return f"{what} failed ({ending(status)}).{hint} Last lines:{lines}\n    Full log: {log}"
 
 
 _ERROR = re.compile(

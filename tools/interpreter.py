@@ -13,6 +13,7 @@ Exit status: 0 found or built, 1 not to be had (the last line says what to do), 
 from __future__ import annotations
 
 import argparse
+import errno
 import re
 import shutil
 import signal
@@ -56,8 +57,9 @@ def look(py: str, flavor: str, tried: _candidates.Tried) -> Path | None:
 def _look_in_cache(py: str, flavor: str, tried: _candidates.Tried) -> Path | None:
     place = "the cache"
     try:
-        tried.add(place, f"no {flavor} build in {_store.root()}")
         stored = _stored(py, flavor)
+        if not stored:
+            tried.add(place, f"no {flavor} build in {_store.root()}")
     except Trouble as trouble:
         tried.add(place, str(trouble))
         return None
@@ -193,6 +195,11 @@ def main(words: list[str] | None = None) -> int:
         print(find(chosen.py or DEFAULT_PY, chosen.flavor or "release"), flush=True)
     except Trouble as trouble:
         say(str(trouble))
+        return 1
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "free some disk space" if full else "see to that"
+        say(f"The system refused: {error}. Please {remedy}, then run this again.")
         return 1
     except KeyboardInterrupt:
         say("Interrupted. Nothing half-built is left in the way; run this again to go on.")

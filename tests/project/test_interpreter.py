@@ -7,6 +7,7 @@ lie about themselves; the archive is a small one of our own, really signed, serv
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import http.server
@@ -430,6 +431,8 @@ def test_candidate_that_answers_nonsense_or_not_at_all(
         _candidates.verify(script(tmp_path / "a", "echo hello"), PY)
     with pytest.raises(Trouble, match=r"does not run \(exit status 127\): pyenv: not found"):
         _candidates.verify(script(tmp_path / "b", "echo pyenv: not found; exit 127"), PY)
+    with pytest.raises(Trouble, match=r"does not run \(SIGSEGV\): \(no output\)"):
+        _candidates.verify(script(tmp_path / "s", "kill -SEGV $$"), PY)
     with pytest.raises(Trouble, match="not a program"):
         _candidates.verify(tmp_path, PY)
 
@@ -558,6 +561,23 @@ def test_cache_that_cannot_be_written_to(path_folder: Path, tmp_path: Path) -> N
 
     assert (done.returncode, done.stdout) == (1, "")
     assert "cannot be written to (Not a directory): set XDG_CACHE_HOME" in done.stderr
+
+
+def test_disk_that_fills_up_is_a_sentence_not_a_traceback(
+    path_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del path_folder
+
+    def full(*_words: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/somewhere")
+
+    monkeypatch.setattr(_store, "lock", full)
+    monkeypatch.setattr(signal, "signal", lambda *_words: None)  # pytest keeps its own handlers
+
+    assert interpreter.main([]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "'/somewhere'. Please free some disk space, then run this again." in printed.err
 
 
 @pytest.mark.parametrize(("system", "machine"), [("Linux", "riscv64"), ("Darwin", "arm64")])
