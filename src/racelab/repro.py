@@ -27,6 +27,8 @@ whose C core releases threads more sharply, and it may crash or hang: that is wh
 {seen}
 """
 
+from __future__ import annotations
+
 import importlib
 import importlib.util
 import sys
