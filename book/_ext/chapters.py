@@ -12,11 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import jupytext
+import nbformat
 import yaml
 from docutils import nodes
 from sphinx.application import Sphinx
 
 NOTEBOOKS = "notebooks/"
+NOTE = (
+    "> A chapter of *Racing Without the GIL*. To run it, put it into the folder `notebooks/` of the book's "
+    "repository and choose the kernel *Python 3.13t (racelab)*, which `make lab` makes."
+)
 
 
 def header(source: Path) -> dict[str, Any]:
@@ -48,6 +53,9 @@ def add_to_page(
     for button in context.get("header_buttons", []):
         if button.get("label") == "download-buttons":
             others = [b for b in button["buttons"] if b["label"] != link["label"]]
+            for other in others:
+                if other["label"] == "download-pdf-button":
+                    other["text"] = "print"  # that is what it does
             button["buttons"] = [link, *others]
 
 
@@ -67,6 +75,7 @@ def write_notebooks(app: Sphinx, exception: Exception | None) -> None:
         if name.startswith(NOTEBOOKS):
             notebook = jupytext.read(app.env.doc2path(name))
             titles = {other: title.astext() for other, title in app.env.titles.items()}
+            notebook.cells.insert(0, nbformat.v4.new_markdown_cell(NOTE, id="about"))
             for cell in notebook.cells:
                 if cell.cell_type == "markdown":
                     cell.source = plain_markdown(cell.source, titles)

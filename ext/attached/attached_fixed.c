@@ -1,7 +1,7 @@
 /* attached_fixed.c: detaches while it waits.
  *
  * Lesson   notebooks/02_attached.md
- * Remedy   Py_BEGIN_ALLOW_THREADS around work that touches no Python object. The name is from the
+ * Repair   Py_BEGIN_ALLOW_THREADS around work that touches no Python object. The name is from the
  *          days of the GIL; on a free-threaded build the pair detaches and attaches.
  * Compare  attached_broken.c; the two differ only in this header and in [race]
  * Source   https://docs.python.org/3.13/c-api/init.html#releasing-the-gil-from-extension-code

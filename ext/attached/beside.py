@@ -20,7 +20,7 @@ IN_C = "attached" if module.endswith("broken") else "detached"
 # Without the GIL only a stop-the-world pause can keep a running thread from its next line for long;
 # with the GIL it is usually another thread that has it.
 HELD_UP = "waiting" if sys._is_gil_enabled() else "stopped"
-LONG_NS = nap_ms * 1_000_000 // 10
+LONG_NS = nap_ms * 1_000_000 // 20
 
 spans = []
 over = threading.Event()
@@ -30,15 +30,20 @@ def span(thread, state, start_ns, end_ns):
     spans.append({"thread": thread, "state": state, "start_ns": start_ns, "end_ns": end_ns})
 
 
-def napper():
-    """Naps in C, comes back to Python for a moment, naps again."""
-    while not over.is_set():
-        span("napper", IN_C, *nap(nap_ms))
-
-
 def times_blocked():
     """How often this thread has waited for something; losing the core to another process is no wait."""
     return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+
+
+def napper():
+    """Naps in C, comes back to Python for a moment, naps again."""
+    back = None
+    while not over.is_set():
+        start, end = nap(nap_ms)
+        if back is not None and start - back > LONG_NS:
+            span("napper", HELD_UP, back, start)
+        span("napper", IN_C, start, end)
+        back = end
 
 
 def bystander():
@@ -46,15 +51,12 @@ def bystander():
     begin = before = now()
     blocked = times_blocked()
     while not over.is_set():
-        t = now()
-        if t - before > LONG_NS:
-            if times_blocked() > blocked:
-                span("bystander", "attached", begin, before)
-                span("bystander", HELD_UP, before, t)
-                begin = t
-            blocked = times_blocked()
-            t = now()
-        before = t
+        t, waits = now(), times_blocked()
+        if t - before > LONG_NS and waits > blocked:
+            span("bystander", "attached", begin, before)
+            span("bystander", HELD_UP, before, t)
+            begin = t
+        before, blocked = t, waits
     span("bystander", "attached", begin, before)
 
 
@@ -80,7 +82,8 @@ for at in timings:
     if sys._is_gil_enabled():
         span("collector", "waiting", at["wanted_ns"], at["begun_ns"])
     span("collector", "attached", at["begun_ns"], at["done_ns"])
+spans.sort(key=lambda one: ["collector", "bystander", "napper"].index(one["thread"]))
 events = [
-    {"label": "gc.collect()", "start_ns": at["begun_ns"], "end_ns": at["done_ns"]} for at in timings
+    {"label": "gc", "start_ns": at["begun_ns"], "end_ns": at["done_ns"]} for at in timings
 ]
 result = {"collections": timings, "spans": spans, "events": events}

@@ -1,7 +1,7 @@
 /* foreign_thread_fixed.c: the thread attaches before it calls Python.
  *
  * Lesson   notebooks/02_attached.md
- * Remedy   PyGILState_Ensure and PyGILState_Release. There is no GIL to get on a free-threaded build;
+ * Repair   PyGILState_Ensure and PyGILState_Release. There is no GIL to get on a free-threaded build;
  *          the pair still gives the thread a thread state and attaches it.
  * Compare  foreign_thread_broken.c; the two differ only in this header and in [race]
  * Source   https://docs.python.org/3.13/c-api/init.html#non-python-created-threads

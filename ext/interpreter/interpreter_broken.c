@@ -22,7 +22,7 @@ static PyMethodDef methods[] = {
 
 static PyModuleDef_Slot slots[] = {
     /* [race] */
-    /* nothing here: silence means "I need the GIL" */
+    /* no Py_mod_gil */
     /* [race] */
     {0, NULL},
 };

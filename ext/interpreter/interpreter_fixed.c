@@ -1,7 +1,7 @@
 /* interpreter_fixed.c: the module says that it does without the GIL.
  *
  * Lesson   notebooks/01_interpreter.md
- * Remedy   the Py_mod_gil slot. It is a promise that the code keeps (this code has no state to protect);
+ * Repair   the Py_mod_gil slot. It is a promise that the code keeps (this code has no state to protect);
  *          it protects nothing by itself. Python older than 3.13 does not know the slot: guard it with
  *          #if PY_VERSION_HEX >= 0x030D0000 where one source serves both.
  * Compare  interpreter_broken.c; the two differ only in this header and in [race]

@@ -86,13 +86,16 @@ class Listing:
         return found + [""] * (len(plain) - len(found))
 
 
-def show_source(slug: str, variant: str, region: str | None = None) -> Listing:
+def show_source(
+    slug: str, variant: str, region: str | None = None, *, header: bool = True
+) -> Listing:
     """Source of one variant of a lab, with the line numbers of its file; region markers are left out.
 
     Args:
         slug: the lab, e.g. "borrowed_ref".
         variant: "broken", "fixed" and so on.
         region: only what is between the markers of that name, e.g. "race". Default: the whole file.
+        header: with the comment at the top, which says what is wrong. False where a reader shall find it.
 
     Raises:
         FileNotFoundError: no such lab or variant; the message names those that are there.
@@ -102,7 +105,10 @@ def show_source(slug: str, variant: str, region: str | None = None) -> Listing:
     texts = path.read_text(encoding="utf-8").splitlines()
     title = f"{path.parent.name}/{path.name}"
     if region is None:
-        chosen: list[tuple[int | None, str]] = [(n, text) for n, text, _ in _body(texts)]
+        first = 0 if header else _header_length(texts)
+        chosen: list[tuple[int | None, str]] = [(n, t) for n, t, _ in _body(texts) if n > first]
+        while chosen and not chosen[0][1].strip():
+            del chosen[0]
     else:
         chosen = _region(texts, region, path)
         title += f" [{region}]"
