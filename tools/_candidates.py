@@ -77,25 +77,29 @@ def verify(executable: Path, py: str, modules: tuple[str, ...] = NEEDED_MODULES)
     Raises:
         Trouble: it is not; the message is the reason, a clause without its subject.
     """
+    facts = _qualified(executable, py, modules)
+    base = Path(facts["base"])
+    if base != Path(facts["executable"]):
+        say(f"{executable} is in a virtual environment; using the interpreter under it: {base}")
+        _qualified(base, py, modules)
+    _check_venv(base)
+    return base
+
+
+def _qualified(executable: Path, py: str, modules: tuple[str, ...]) -> dict[str, Any]:
+    """What an interpreter says about itself, if that is what is asked for."""
     facts = _probe(executable, modules)
     if facts.get("series") != py[:-1]:
-        raise Trouble(f"is Python {facts.get('version')}, not {py}")
+        raise Trouble(f"is Python {facts['version']}, not {py}")
     if facts.get("gil_disabled") != 1:
-        raise Trouble(f"is an ordinary {facts.get('version')}, not a free-threaded build")
+        raise Trouble(f"is an ordinary {facts['version']}, not a free-threaded build")
     if facts.get("gil_enabled"):
         raise Trouble("runs with the GIL enabled")
     if not facts.get("headers"):
         raise Trouble(f"has no Python.h in {facts.get('include')}: its -dev package is missing")
     if facts.get("missing"):
         raise Trouble(f"lacks the modules {', '.join(facts['missing'])}")
-    base = Path(facts["base"])
-    if base != Path(facts["executable"]):
-        say(
-            f"{executable} belongs to a virtual environment; using the interpreter under it: {base}"
-        )
-        return verify(base, py, modules)
-    _check_venv(base)
-    return base
+    return facts
 
 
 def _probe(executable: Path, modules: tuple[str, ...]) -> dict[str, Any]:
