@@ -567,6 +567,19 @@ def test_bootstrap_covers_where_the_plain_interval_does_not() -> None:
     assert plain <= 0.6 * 200
 
 
+def test_bootstrap_has_the_right_width() -> None:
+    """With 300 processes its ends are those of a normal distribution, both of them."""
+    draw = random.Random(12)
+    failed = processes(draw, 300, 50, 0.3, 0.05)
+    mean = sum(failed) / 300
+    error = math.sqrt(sum((f - mean) ** 2 for f in failed) / 299 / 300) / 50
+
+    rate = stats.cluster_bootstrap(failed, 50)
+
+    assert rate.estimate - rate.low == pytest.approx(1.96 * error, rel=0.1)
+    assert rate.high - rate.estimate == pytest.approx(1.96 * error, rel=0.1)
+
+
 def test_bootstrap_repeats_with_its_seed() -> None:
     failed = [1, 4, 0, 9, 2, 2, 7, 3, 11, 5, 8, 6]
     one, same, other = (stats.cluster_bootstrap(failed, 50, seed=s) for s in (1, 1, 2))
