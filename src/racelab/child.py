@@ -79,14 +79,15 @@ class Reporter:
 
 def _watch_warnings(report: Reporter) -> None:
     """Report each warning at once: the code may not live to its end."""
-    import re
     import warnings
 
     shown = warnings.showwarning
-    enabled_by = re.compile(r"lock \(GIL\) has been enabled to load module '([^']+)'")
 
     def show(message: Any, category: Any, *rest: Any, **options: Any) -> None:
-        found = enabled_by.search(str(message))
+        import re
+
+        pattern = r"lock \(GIL\) has been enabled to load module '([^']+)'"
+        found = re.search(pattern, str(message))
         report.send(
             "warning",
             category=category.__name__,
@@ -374,6 +375,28 @@ def main(descriptor: int) -> None:
 FORK_DESCRIPTORS = ("job", "out", "err", "events", "trace", "life", "tally")
 
 
+#: What every child of a race uses. Nothing that could be under study.
+_PRELOADED = (
+    "base64",
+    "contextlib",
+    "faulthandler",
+    "fcntl",
+    "functools",
+    "importlib.util",
+    "json",
+    "linecache",
+    "mmap",
+    "pickle",
+    "re",
+    "resource",
+    "select",
+    "signal",
+    "threading",
+    "traceback",
+    "warnings",
+)
+
+
 def zygote(descriptor: int, package: str) -> None:
     """Fork one child after another, on request, until the other side hangs up.
 
@@ -381,13 +404,11 @@ def zygote(descriptor: int, package: str) -> None:
     stacks, K0 kills its group. Answers, nine bytes: Z when ready, P and the child's pid, X and its wait
     status, as little-endian integers.
     """
-    import faulthandler  # noqa: F401  (imported here once, used in every child)
     import gc
-    import json  # noqa: F401
-    import mmap  # noqa: F401
     import socket
-    import warnings  # noqa: F401
 
+    for name in _PRELOADED:  # imported here once, there in every child
+        _import(name)
     sys.path.append(package)
     _import("racelab.lab")
     _import("racelab._race").tick_hz()  # measured once, inherited

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import sys
@@ -105,6 +106,7 @@ def python_line() -> str:
     return f"{version} {kind}"
 
 
+@functools.lru_cache(maxsize=1)
 def free_threaded() -> bool:
     """Whether this build can run without the GIL."""
     import sysconfig
@@ -148,6 +150,7 @@ def _quotas() -> Iterator[float]:
             yield int(quota) / int(period)
 
 
+@functools.lru_cache(maxsize=1)
 def cpu_name() -> str:
     """The processor as it calls itself, or its architecture."""
     try:
