@@ -33,6 +33,18 @@ def test_site_is_closed_in_itself(site: Path) -> None:
     assert site_check.problems(site) == []
 
 
+def test_what_style_sheets_ask_for_is_there(site: Path) -> None:
+    """Fonts and images that only some pages need: a browser asks for them late, or never."""
+    missing = [
+        f"{sheet.relative_to(site)}: {address}"
+        for sheet in sorted((site / "_static").rglob("*.css"))
+        for address in re.findall(r"url\(\s*['\"]?([^'\")]+)", sheet.read_text(encoding="utf-8"))
+        if not address.startswith(("data:", "#", "%23"))
+        and not (sheet.parent / address.split("?")[0].split("#")[0]).exists()
+    ]
+    assert missing == []
+
+
 @pytest.fixture(scope="module")
 def small_site(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The welcome page of the real site with all it loads; links to other pages taken out."""
