@@ -294,6 +294,17 @@ def compiler_version(compiler: tuple[str, ...] | None = None) -> str:
     return done.stdout.partition("\n")[0].strip()
 
 
+def python_version(python: str | Path | None = None) -> str:
+    """Version and kind of build of an interpreter, e.g. "3.13.5 experimental free-threading build".
+
+    Args:
+        python: its path. Default: this one.
+    """
+    found = _interpreter(python)
+    kind = "experimental free-threading build" if found.free_threaded else "build with the GIL"
+    return f"{found.version.split()[0]} {kind}"
+
+
 # ---------------------------------------------------------------------------------------------------
 # What is to be built
 # ---------------------------------------------------------------------------------------------------

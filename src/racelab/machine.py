@@ -101,9 +101,9 @@ def environment() -> Environment:
 
 def python_line() -> str:
     """Version and kind of build, as a result carries it."""
-    version = platform.python_version()
-    kind = "experimental free-threading build" if free_threaded() else "build with the GIL"
-    return f"{version} {kind}"
+    from racelab.build import python_version
+
+    return python_version()
 
 
 @functools.lru_cache(maxsize=1)

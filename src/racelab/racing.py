@@ -9,6 +9,7 @@ import base64
 import datetime
 import mmap
 import os
+import re
 import statistics
 import sys
 import threading
@@ -23,7 +24,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from racelab import machine
-from racelab.build import Built, compile
+from racelab.build import Built, compile, python_version
 from racelab.lab import DEFAULTS, Invariant, Lab, Mode, find_lab
 from racelab.processes import (
     Forked,
@@ -63,6 +64,7 @@ MEMORY_MB = 4096.0
 CALIBRATION_S = (0.05, 0.2, 0.5)
 SCAN_OFFSETS_NS = (0, 20, 50, 100, 150, 200, 300, 500, 800, 1200, 2000)
 SEARCH_ROUNDS = 20_000
+SANITIZER_FRAMES = 4
 
 
 class RaceError(RuntimeError):
@@ -320,7 +322,7 @@ class _Bench:
         built = _build(plan)
         made = [built] if built else []
         known = [*_from_notebook(), *modules, *made]
-        self.paths = module_paths(known)
+        self.paths = {**module_paths(known), **_core_for(plan)}
         self.imports = [*(b.name for b in made), *plan.lab.modules]
         named = {item.name: item for item in known if isinstance(item, Built)}
         #: The module under study, where we know how it was built.
@@ -370,6 +372,27 @@ def core() -> ModuleType:
             f"racelab's C core is not built for {sys.executable} ({error}). "
             "In the book: make env. Elsewhere: pip install racelab with this interpreter."
         ) from error
+
+
+def _core_for(plan: _Plan) -> dict[str, str]:
+    """Another C core for the children where ours would not do: a sanitizer must see its barriers."""
+    if plan.sanitizer is None:
+        return {}
+    folder = Path(__file__).parent
+    others = sorted(path for path in folder.glob("_race_*.c"))
+    main = folder / "_race.c"
+    if not main.is_file():
+        raise RaceError(
+            f"sanitizer={plan.sanitizer!r} needs the sources of racelab's C core, which this installation "
+            "does not have: install racelab from its source distribution."
+        )
+    built = compile(
+        [main, *others],
+        flags=["-fvisibility=hidden", "-pthread"],
+        python=plan.python,
+        sanitizer=plan.sanitizer,
+    )
+    return {"racelab._race": str(built.path)}
 
 
 def _build(plan: _Plan) -> Built | None:
@@ -621,10 +644,26 @@ def _classify(child: Watched, tally: Tally) -> _Seen:
         note = f"{why}\n{ending.traceback}"
     elif label == "not-run":
         note = first_event(events, "not-run").get("text") or ending.stderr[-2000:]
+    elif label.startswith("sanitizer"):
+        note = _sanitizer_report(ending.stderr)
     elif label != "ok":
         note = ending.traceback or ending.stderr[-2000:]
     raced = bool(first_event(events, "ready"))
     return _Seen(ending, label, tuple(runs), f"{label}: {note}".strip() if note else "", raced)
+
+
+def _sanitizer_report(text: str) -> str:
+    """The first report: its stacks down to where they enter the interpreter, and its summary."""
+    lines = text.splitlines()
+    start = next((n for n, line in enumerate(lines) if "Sanitizer: " in line), 0)
+    kept = []
+    for line in lines[start:]:
+        depth = re.match(r"\s*#(\d+) ", line)
+        if depth is None or int(depth[1]) < SANITIZER_FRAMES:
+            kept.append(line)
+        if line.startswith("SUMMARY: "):
+            break
+    return "\n".join(kept[:60])
 
 
 def _label(ending: Ending, events: Sequence[Mapping[str, Any]]) -> str:
@@ -794,7 +833,7 @@ def _result(
         gil_enabled_by=next(
             (o.ending.gil_enabled_by for o in seen if o.ending.gil_enabled_by), None
         ),
-        python=machine.python_line() if plan.python == sys.executable else plan.python,
+        python=python_version(None if plan.python == sys.executable else plan.python),
         machine=machine.cpu_name(),
         cores=machine.cores_usable(),
         compiler=bench.raced.compiler if bench.raced else "",
