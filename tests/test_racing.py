@@ -404,6 +404,34 @@ def test_a_lab_that_cannot_be_sent_is_named() -> None:
         race(lab)
 
 
+# -- sanitizers ------------------------------------------------------------------------------------
+
+
+def test_thread_sanitizer_reports_the_broken_half_and_not_the_fixed_one() -> None:
+    """Also where no update is lost: it needs both accesses, not a lost race."""
+    try:
+        racing._python(None, "thread")
+    except RaceError as error:
+        pytest.skip(str(error))
+    lab = book_lab("lost_update")
+    broken = race(lab, "broken", sanitizer="thread", count=1, rounds=300)
+    fixed = race(lab, "fixed", sanitizer="thread", count=1, rounds=300)
+
+    assert broken.forbidden == {"sanitizer(data race)": 1}
+    assert "lost_update_broken.c:" in broken.repetitions[0].note
+    assert (fixed.forbidden, fixed.rounds) == ({}, 300), str(fixed)
+
+
+def test_a_sanitizer_without_its_interpreter_says_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("RACELAB_TSAN_PYTHON", raising=False)
+
+    with pytest.raises(RaceError, match="make tsan"):
+        one(nothing, sanitizer="thread")
+
+
 # -- scans -----------------------------------------------------------------------------------------
 
 
