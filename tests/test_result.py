@@ -213,6 +213,34 @@ def test_processes_that_differ_are_reported() -> None:
     assert "not independent" in str(result(*mixed))
 
 
+def test_interval_is_over_processes_where_they_differ() -> None:
+    """Ten processes, half of them never failing: a million rounds are not a million trials."""
+    often = Repetition({"good": 50_000, "bad": 50_000}, "ok", 100_000, 0.1, failed_rounds=50_000)
+    never = Repetition({"good": 100_000}, "ok", 100_000, 0.1)
+    rate = result(*[often, never] * 5).rate_per_round
+
+    assert rate is not None
+    assert rate.method == "cluster bootstrap"
+    assert rate.low < 0.15 < 0.35 < rate.high
+
+
+def test_a_bound_per_round_says_what_it_takes_for_granted() -> None:
+    sentences = result(CLEAN, CLEAN).sentences()
+
+    assert sentences[0].endswith("if rounds are independent")
+    assert "independent" not in result(DIRTY, DIRTY).sentences()[0]
+
+
+def test_html_folds_what_is_not_a_count_or_a_rate() -> None:
+    html = result(CRASHED, DIRTY)._repr_html_()
+    shown, _, folded = html.partition("<details>")
+
+    assert "per repetition" in shown
+    assert "conditions" not in shown
+    assert "conditions" in folded
+    assert "49 more over but not yet graded" in folded
+
+
 def test_percentiles_come_from_the_merged_histogram() -> None:
     bins = merge_bins([[(0.0, 10.0, 90)], [(10.0, 20.0, 6), (20.0, 40.0, 4)]])
 

@@ -164,11 +164,22 @@ class Result:
         """How often a round failed; None where no round was run.
 
         A round that ended its process is one failed round; those that were over but not graded yet
-        count as not failed.
+        count as not failed. Where processes differ more than chance allows, the rounds of one process
+        are not independent, and the interval is drawn over processes instead.
         """
-        cut_off = sum(1 for r in self.ran if self._grade(r.ending) == "FORBIDDEN")
-        runs = sum(r.rounds + r.ungraded for r in self.ran) + cut_off
-        return stats.rate_per_round(self.failed_rounds, runs, self.confidence) if runs else None
+        counted = [(r.failed_rounds, self._rounds_of(r)) for r in self.ran if self._rounds_of(r)]
+        if not counted:
+            return None
+        failed, runs = [n for n, _ in counted], [n for _, n in counted]
+        spread = self.spread
+        if spread is not None and spread.warning and 0 < sum(failed) < sum(runs):
+            return stats.cluster_bootstrap(failed, runs, self.confidence)
+        return stats.rate_per_round(sum(failed), sum(runs), self.confidence)
+
+    def _rounds_of(self, repetition: Repetition) -> int:
+        """Rounds that a repetition finished, graded or not, and the one that ended it."""
+        cut_off = self._grade(repetition.ending) == "FORBIDDEN"
+        return repetition.rounds + repetition.ungraded + cut_off
 
     @property
     def rate_per_repetition(self) -> stats.Rate | None:
@@ -233,7 +244,8 @@ class Result:
         """Rates and conditions, in words."""
         said = []
         if self.rate_per_round is not None and self.mode != "cold":
-            said.append(f"per round       {self.rate_per_round}")
+            unknown = "" if self.failed_rounds else ", if rounds are independent"
+            said.append(f"per round       {self.rate_per_round}{unknown}")
         if self.rate_per_repetition is not None:
             said.append(f"per repetition  {self.rate_per_repetition}")
         spread = self.spread
@@ -251,6 +263,9 @@ class Result:
             f"{self.threads} threads on {self.cores:g} cores",
             f"{_many(len(self.repetitions), 'repetition')}, {_many(self.rounds, 'round')}",
         ]
+        ungraded = sum(r.ungraded for r in self.ran)
+        if ungraded:
+            parts.append(f"{ungraded:,} more over but not yet graded when their process died")
         if self.rounds_per_s:
             parts.append(f"{self.rounds_per_s:,.0f} rounds/s")
         if self.skew_ns:
@@ -573,6 +588,16 @@ def compare(broken: Result, fixed: Result) -> Comparison:
     return Comparison(broken, fixed, stats.ratio(per_repetition[0], per_repetition[1]), ratio)
 
 
+def _sentence_html(sentence: str) -> str:
+    label, text = sentence[:16].strip(), sentence[16:]
+    first, _, more = text.partition("\n")
+    block = f'<pre style="margin:.2em 0;overflow-x:auto">{html.escape(more)}</pre>' if more else ""
+    return (
+        '<p style="margin:.2em 0;white-space:pre-wrap;overflow-wrap:anywhere">'
+        f"<b>{html.escape(label)}</b> {html.escape(first)}</p>{block}"
+    )
+
+
 def result_html(result: Result) -> str:
     """A result as an HTML table in the page's own colours; grades are told by words, not by colour."""
     line = "border-top:1px solid color-mix(in srgb, currentColor 25%, transparent)"
@@ -592,10 +617,12 @@ def result_html(result: Result) -> str:
             for text, style in zip(row, aligned, strict=True)
         )
         body += f'<tr style="background:none">{cells}</tr>'
-    said = "".join(
-        f'<p style="margin:.2em 0;white-space:pre-wrap;overflow-wrap:anywhere">'
-        f"<b>{html.escape(text[:16].strip())}</b> {html.escape(text[16:])}</p>"
-        for text in result.sentences()
+    rates = [text for text in result.sentences() if text.startswith("per ")]
+    rest = [text for text in result.sentences() if text not in rates]
+    said = "".join(map(_sentence_html, rates))
+    said += (
+        '<details><summary style="opacity:.85">How it was run</summary>'
+        f"{''.join(map(_sentence_html, rest))}</details>"
     )
     question = f": {result.question}" if result.question else ""
     return (

@@ -518,7 +518,7 @@ def _spread_warning(
     return (
         f"The {k:,} processes differ more than chance allows (dispersion {_three(dispersion)}, where "
         f"chance alone gives 1; {chance}): {units} in one process are not independent. {total:,} {units} "
-        f"tell as much as {_three(effective)} independent ones; use the interval over processes "
+        f"tell as much as {_three(effective)} independent ones, so intervals are drawn over processes "
         "(cluster_bootstrap)."
     )
 
