@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from racelab import processes, racing
+from racelab import machine, processes, racing
 from racelab.build import compile
 from racelab.lab import ACCEPTABLE, FORBIDDEN, Lab, find_lab, load_labs
 from racelab.racing import RaceError, race, scan_offsets
@@ -256,6 +256,24 @@ def test_cold_mode_is_one_round_per_process() -> None:
 
     assert [r.rounds for r in seen.repetitions] == [1] * 5
     assert "per round" not in "\n".join(seen.sentences())
+
+
+def test_several_repetitions_at_once_are_all_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "cores_usable", lambda: 3.0)
+    lab = Lab(
+        "side_by_side", actors=[nothing], threads=[1], outcomes={"None": ACCEPTABLE}, parallel=True
+    )
+    assert racing._jobs(lab, 1) == 3
+    seen = race(lab, count=7, rounds=10)
+
+    assert (len(seen.repetitions), seen.outcomes) == (7, {"None": 70})
+
+
+def test_one_of_several_at_once_that_cannot_run_ends_them_all() -> None:
+    lab = Lab("x", modules=["no_such_module"], actors=["go"], threads=[1], count=50, parallel=True)
+
+    assert race(lab).exit_status == 2
+    assert no_children_left()
 
 
 def test_closures_travel_to_the_child() -> None:

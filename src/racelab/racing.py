@@ -15,16 +15,16 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
 from racelab import machine
-from racelab.build import Built, compile, python_version
+from racelab.build import Built, compile, loaded_modules, python_version
 from racelab.lab import DEFAULTS, Invariant, Lab, Mode, find_lab
 from racelab.processes import (
     Forked,
@@ -321,7 +321,7 @@ class _Bench:
         self.core = core()
         built = _build(plan)
         made = [built] if built else []
-        known = [*_from_notebook(), *modules, *made]
+        known = [*_from_this_process(), *modules, *made]
         self.paths = {**module_paths(known), **_core_for(plan)}
         self.imports = [*(b.name for b in made), *plan.lab.modules]
         named = {item.name: item for item in known if isinstance(item, Built)}
@@ -407,10 +407,11 @@ def _build(plan: _Plan) -> Built | None:
     )
 
 
-def _from_notebook() -> list[Built]:
-    """Modules compiled in cells of this kernel, if this is one."""
+def _from_this_process() -> list[Built | Path]:
+    """Modules that this process loaded, and those compiled in cells, if it is a kernel."""
     notebook = sys.modules.get("racelab.notebook")
-    return list(notebook.built_modules().values()) if notebook is not None else []
+    compiled = list(notebook.built_modules().values()) if notebook is not None else []
+    return [*loaded_modules(), *compiled]
 
 
 def _lab_for_child(lab: Lab) -> dict[str, Any]:
@@ -685,8 +686,11 @@ def _repeat(plan: _Plan, bench: _Bench, progress: bool | None) -> list[_Seen]:
     job = bench.job(plan, [_run(plan, forbidden if plan.stop_at_first else ())])
     begin = time.perf_counter()
     seen: list[_Seen] = []
-    with Progress(plan.title, plan.count, progress) as shown:
-        for one in _stream(plan, bench, job):
+    with (
+        Progress(plan.title, plan.count, progress) as shown,
+        closing(_stream(plan, bench, job)) as stream,
+    ):
+        for one in stream:
             seen.append(one)
             shown.update(len(seen), _endings_words(seen))
             late = plan.until_s is not None and time.perf_counter() - begin >= plan.until_s
@@ -707,7 +711,7 @@ def _endings_words(seen: Sequence[_Seen]) -> str:
     return ", ".join(f"{label}: {count}" for label, count in bad.most_common(3))
 
 
-def _stream(plan: _Plan, bench: _Bench, job: Mapping[str, Any]) -> Iterator[_Seen]:
+def _stream(plan: _Plan, bench: _Bench, job: Mapping[str, Any]) -> Generator[_Seen, None, None]:
     """One repetition after another, or several at once."""
     stop = threading.Event()
     if plan.jobs == 1:

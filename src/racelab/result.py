@@ -7,6 +7,7 @@ of which has cost the one round that it ended.
 
 from __future__ import annotations
 
+import functools
 import html
 import json
 from collections import Counter
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "Repetition", "Result", "compare", "merge"]
 
+CAUTION = "caution"
 SEVERE = ("FORBIDDEN", "INTERESTING", "ACCEPTABLE", "NOT-RUN")
 
 
@@ -159,7 +161,7 @@ class Result:
 
     # -- rates -------------------------------------------------------------------------------------
 
-    @property
+    @functools.cached_property
     def rate_per_round(self) -> stats.Rate | None:
         """How often a round failed; None where no round was run.
 
@@ -181,7 +183,7 @@ class Result:
         cut_off = self._grade(repetition.ending) == "FORBIDDEN"
         return repetition.rounds + repetition.ungraded + cut_off
 
-    @property
+    @functools.cached_property
     def rate_per_repetition(self) -> stats.Rate | None:
         """How often a repetition, one whole process, failed; None where none ran."""
         runs = len(self.ran)
@@ -189,7 +191,7 @@ class Result:
             return None
         return stats.rate_per_repetition(self.failed_repetitions, runs, self.confidence)
 
-    @property
+    @functools.cached_property
     def spread(self) -> stats.Spread | None:
         """How much the processes differ in their rate per round; None with fewer than two."""
         ran = [r for r in self.ran if r.rounds]
@@ -251,6 +253,7 @@ class Result:
         spread = self.spread
         if spread is not None and spread.warning:
             said.append(f"spread          {spread.warning}")
+        said += [f"{CAUTION:<16}{text}" for text in self._cautions()]
         said.append(f"conditions      {self.conditions()}")
         said += [f"note            {text}" for text in self._remarks()]
         return said
@@ -277,11 +280,13 @@ class Result:
             parts.append(f"sanitizer {self.sanitizer}")
         return ", ".join(parts)
 
-    def _remarks(self) -> list[str]:
-        said = list(self.notes)
-        if self.gil and self.gil_enabled_by:
+    def _cautions(self) -> list[str]:
+        """What nobody who reads a number may overlook."""
+        said = []
+        if self.gil_enabled_by:
             said.append(
-                f"{self.gil_enabled_by} turned the GIL back on: it does not declare Py_MOD_GIL_NOT_USED."
+                f"{self.gil_enabled_by} turned the GIL back on: it does not declare Py_MOD_GIL_NOT_USED. "
+                "Declare it, or race with allow_gil=True."
             )
         if self.widened:
             said.append(
@@ -292,6 +297,10 @@ class Result:
                 f"INCONCLUSIVE: the built-in known race shows nothing here either ({self.cores:g} cores, "
                 "this GIL setting). A clean run says nothing; try --widen."
             )
+        return said
+
+    def _remarks(self) -> list[str]:
+        said = list(self.notes)
         if self.detached_rounds > 0.01 * self.rounds:
             said.append(
                 f"In {self.detached_rounds:,} rounds a thread had detached while it waited for the others."
@@ -509,7 +518,7 @@ def merge_bins(
 
 
 def skew_summary(bins: Sequence[tuple[float, float, int]]) -> dict[str, float] | None:
-    """Median and 95th percentile of a histogram: the upper edge of the bin that holds them, ns."""
+    """Median and 95th percentile of a histogram, ns, by straight lines within a bin; None if it is empty."""
     rounds = sum(count for _, _, count in bins)
     if not rounds:
         return None
@@ -518,10 +527,10 @@ def skew_summary(bins: Sequence[tuple[float, float, int]]) -> dict[str, float] |
 
 def _percentile(bins: Sequence[tuple[float, float, int]], wanted: float) -> float:
     below = 0
-    for _, high, count in bins:
+    for low, high, count in bins:
+        if count and below + count >= wanted:
+            return low + (high - low) * (wanted - below) / count
         below += count
-        if below >= wanted:
-            return high
     return bins[-1][1]
 
 
@@ -617,9 +626,9 @@ def result_html(result: Result) -> str:
             for text, style in zip(row, aligned, strict=True)
         )
         body += f'<tr style="background:none">{cells}</tr>'
-    rates = [text for text in result.sentences() if text.startswith("per ")]
-    rest = [text for text in result.sentences() if text not in rates]
-    said = "".join(map(_sentence_html, rates))
+    open_ones = [text for text in result.sentences() if text.startswith(("per ", CAUTION))]
+    rest = [text for text in result.sentences() if text not in open_ones]
+    said = "".join(map(_sentence_html, open_ones))
     said += (
         '<details><summary style="opacity:.85">How it was run</summary>'
         f"{''.join(map(_sentence_html, rest))}</details>"
