@@ -242,10 +242,15 @@ def compile(
     return replace(built, seconds=time.perf_counter() - begin)
 
 
+#: Name -> what `load` imported here.
+_loaded: dict[str, Built | Path] = {}
+
+
 def load(built: Built | str | Path, name: str | None = None) -> ModuleType:
     """Import a built module into *this* process and register it under its name.
 
-    Only for modules that are meant to live here. A module under study is raced in children.
+    Only for modules that are meant to live here. A module under study is raced in children, which find
+    by name whatever was loaded so.
 
     Args:
         built: what `compile` returned, or the path of a shared library.
@@ -269,7 +274,13 @@ def load(built: Built | str | Path, name: str | None = None) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
     sys.modules[module_name] = module
+    _loaded[module_name] = built if isinstance(built, Built) else path
     return module
+
+
+def loaded_modules() -> list[Built | Path]:
+    """What `load` brought into this process: children find it by name, too."""
+    return list(_loaded.values())
 
 
 def cache_folder() -> Path:
