@@ -10,7 +10,9 @@ from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.errors import ConfigError
 
+HOSTS = ("github", "gitlab", "bitbucket")
 BUTTONS = ("use_repository_button", "use_edit_page_button", "use_issues_button")
 
 
@@ -20,6 +22,14 @@ def switch_buttons(_app: Sphinx, config: Config) -> None:
     known = bool((options.get("repository_url") or "").strip())
     for button in BUTTONS:
         options[button] = known
+    if known and not any(host in options["repository_url"].lower() for host in HOSTS):
+        options.setdefault("repository_provider", "")
+        if not options["repository_provider"]:
+            raise ConfigError(
+                f"repository.url in _config.yml is {options['repository_url']!r}, a host that the theme does not "
+                f"know ({', '.join(HOSTS)}). Say which of these it works like, under sphinx: config: "
+                "html_theme_options: repository_provider."
+            )
     if not known:
         options["repository_url"] = ""
         options["launch_buttons"] = {}

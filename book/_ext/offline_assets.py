@@ -24,8 +24,8 @@ def copy_vendor(app: Sphinx, exception: Exception | None) -> None:
         stamp = place / ".stamp"
         wanted = (VENDOR / ".stamp").read_text()
         if not stamp.exists() or stamp.read_text() != wanted:
-            shutil.rmtree(place, ignore_errors=True)
-            shutil.copytree(VENDOR / "site", place)
+            # Beside what is there: the theme keeps files of its own in the same folder.
+            shutil.copytree(VENDOR / "site", place, dirs_exist_ok=True)
             stamp.write_text(wanted)
 
 
