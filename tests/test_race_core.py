@@ -295,20 +295,17 @@ def test_labels_by_returned_values_keep_types_apart(core: Path) -> None:
     said = race(
         core,
         """
-        values = [1, True, 1.0, "1", b"1", 10**30, None, (1,), -7, 300, object()]
-        r = _race.run(setup=None, actors=[(values.__getitem__, i) for i in range(len(values))],
-                      rounds=40, labels=8)
-        one = {}
-        for v in (1, True, 1.0, 10**30, None):
-            one |= _race.run(setup=None, actors=[lambda v=v: v, lambda: 1], rounds=20)["first"]
-        say(one=list(one), first=list(r["first"]))
+        values = [1, True, 1.0, 10**30, None, "1", b"1", (1,), -7, 300, object(), 1, True]
+        turns = iter(values * 9)
+        r = _race.run(setup=lambda: [next(turns)], actors=[lambda s: s[0]], rounds=9 * len(values))
+        say(outcomes=r["outcomes"])
         """,
     )
 
-    expected = ["1, 1", "True, 1", "1.0, 1", f"{10**30}, 1", "None, 1"]
-    assert said["one"] == expected
-    assert len(said["first"]) == 1
-    assert said["first"][0].endswith("<object object>")
+    assert said["outcomes"] == {
+        **{"1": 18, "True": 18, "1.0": 9, str(10**30): 9, "None": 9, "'1'": 9, "b'1'": 9},
+        **{"(1,)": 9, "-7": 9, "300": 9, "<object object>": 9},
+    }
 
 
 def test_observe_sees_state_returned_values_and_threads(core: Path) -> None:
@@ -401,6 +398,7 @@ def test_names_mean_what_attribute_access_means(core: Path) -> None:
         class Dict(Bare):
             def __init__(self): self.plain = lambda: "instance"
         class Own(Bare):
+            __slots__ = ()
             def __getattribute__(self, name): return lambda: "own " + name
         class Missing: pass
         labels = []
@@ -496,27 +494,22 @@ def rss_mb():
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 """
 
-# Values made by one thread and dropped by another; Python objects, so that they are counted apart.
-CROSSING = """
-class State:
-    __slots__ = ("slot",)
-    def __init__(self): self.slot = None
-    def put(self): self.slot = [1, 2, 3]
-    def get(self): return self.slot
-"""
-
 
 @linux
-@pytest.mark.parametrize("actors", ["['put', 'get']", "['get', 'put']"])
-def test_memory_stays_flat(core: Path, actors: str) -> None:
+@pytest.mark.parametrize("made_by", [0, 1, None])
+def test_memory_stays_flat_though_threads_free_what_others_made(
+    core: Path, made_by: int | None
+) -> None:
+    # Two ints that the second thread makes in C and the maker of the list frees: they queue up
+    # for the second thread, which runs no Python code of its own.
     said = race(
         core,
         RSS
-        + CROSSING
         + textwrap.dedent(f"""
         def some(rounds):
-            _race.run(setup=State, actors={actors}, rounds=rounds, made_by=0,
-                      observe=lambda s, r, T: "done")
+            _race.run(setup=list, actors=["copy", ("extend", range(1000, 1020))], rounds=rounds,
+                      made_by={made_by}, keep_returned=False, observe_key=(),
+                      observe=lambda state, returned, threads: "done")
             return rss_mb()
         some(3_000)
         say(before=some(3_000), after=some(60_000))
@@ -585,8 +578,7 @@ def test_time_limit_and_first_failure_end_the_run(core: Path) -> None:
     )
 
     assert said["stopped"] == ["seconds", "stop_on", "seconds"]
-    assert said["rounds"][0] > 0
-    assert said["rounds"][1] > 0
+    assert all(rounds > 0 for rounds in said["rounds"])
 
 
 def test_ctrl_c_ends_all_threads_and_keeps_the_tally(core: Path) -> None:
@@ -597,13 +589,15 @@ def test_ctrl_c_ends_all_threads_and_keeps_the_tally(core: Path) -> None:
         def watch():
             while _race.read_tally(tally)["rounds"] == 0: time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGINT)
-        threading.Thread(target=watch).start()
+        watcher = threading.Thread(target=watch)
+        watcher.start()
         try:
             _race.run(setup=list, actors=["copy", "copy"], seconds=600, tally=tally)
         except KeyboardInterrupt:
             t = _race.read_tally(tally)
+            watcher.join()
             say(state=t["state"], rounds=t["rounds"], n=all_rounds(t),
-                tasks=threading.active_count())
+                tasks=len(os.listdir("/proc/self/task")))
         """,
     )
     status, out, err = finish(child, 60)
@@ -612,6 +606,7 @@ def test_ctrl_c_ends_all_threads_and_keeps_the_tally(core: Path) -> None:
     said = json.loads(out)
     assert said["state"] == "failed"
     assert said["rounds"] == said["n"] > 0
+    assert said["tasks"] == 1
 
 
 def test_ctrl_c_comes_through_though_an_actor_hangs(core: Path) -> None:

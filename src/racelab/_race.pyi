@@ -114,7 +114,7 @@ def run(
             the cores: then waiting threads give the core away.
         rounds: stop after so many rounds.
         seconds: stop at the end of the batch that is under way after so many seconds
-            (batches are sized to take a few milliseconds).
+            (batches are sized to take a few milliseconds); one batch is run in any case.
         observe: how a round is labelled.
             None: by the returned values, as ``repr`` joined by ", ".
             A name: by the ``repr`` of that attribute of the state, read after the round.

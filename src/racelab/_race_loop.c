@@ -62,7 +62,7 @@ reason_to_stop(rl_run *run)
     if (run->rounds != 0 && run->base >= run->rounds) {
         return "rounds";
     }
-    if (run->limit_ticks != 0 && rl_ticks() - run->began >= run->limit_ticks) {
+    if (run->limit_ticks != 0 && run->base != 0 && rl_ticks() - run->began >= run->limit_ticks) {
         return "seconds";
     }
     return NULL;
@@ -113,11 +113,11 @@ share(const rl_thread *me, size_t *from, size_t *to)
 
     if (run->made_by >= 0) {
         *from = 0;
-        *to = me->self == run->made_by ? run->n : 0;
+        *to = me->self == run->made_by ? me->n : 0;
         return;
     }
-    *from = run->n * (size_t)me->self / (size_t)run->threads;
-    *to = run->n * (size_t)(me->self + 1) / (size_t)run->threads;
+    *from = me->n * (size_t)me->self / (size_t)run->threads;
+    *to = me->n * (size_t)(me->self + 1) / (size_t)run->threads;
 }
 
 static void
