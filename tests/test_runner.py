@@ -215,11 +215,12 @@ def test_bad_arguments_get_one_sentence(arguments: dict[str, object], said: str)
     "how",
     [
         "if os.fork() == 0:\n    time.sleep(60)",
+        "if os.fork() == 0:\n    os.closerange(0, 256)\n    time.sleep(60)",
         "if os.fork() == 0:\n    os.setsid()\n    time.sleep(60)",
         "import subprocess\nsubprocess.Popen(['sleep', '60'], start_new_session=True)",
         "if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(60)\n    os._exit(0)",
     ],
-    ids=["fork", "setsid", "popen", "daemon"],
+    ids=["fork", "closed", "setsid", "popen", "daemon"],
 )
 def test_descendants_go_with_the_child(how: str, tmp_path: Path) -> None:
     """A descendant that sleeps is found by its command line or environment, and must be gone."""
