@@ -83,7 +83,5 @@ for at in timings:
         span("collector", "waiting", at["wanted_ns"], at["begun_ns"])
     span("collector", "attached", at["begun_ns"], at["done_ns"])
 spans.sort(key=lambda one: ["collector", "bystander", "napper"].index(one["thread"]))
-events = [
-    {"label": "gc", "start_ns": at["begun_ns"], "end_ns": at["done_ns"]} for at in timings
-]
+events = [{"label": "gc", "start_ns": at["begun_ns"], "end_ns": at["done_ns"]} for at in timings]
 result = {"collections": timings, "spans": spans, "events": events}

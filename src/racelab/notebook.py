@@ -166,7 +166,9 @@ def _compile_python(cell: str) -> Any:
 class RacelabMagics(Magics):
     """%%c and %%cpp: compile the cell, and import the module or keep it for children."""
 
-    @line_magic("race")
+    shell: Any
+
+    @line_magic("race")  # type: ignore[arg-type]  # IPython's own annotation of it takes no name
     def race_line(self, line: str) -> Any:
         """%race LAB [VARIANT] [--threads T] [--rounds N] [--count N] [--seconds S] [--widen] ...: race a lab."""
         from racelab.racing import race
@@ -179,7 +181,7 @@ class RacelabMagics(Magics):
             **_race_options(options),
         )
 
-    @cell_magic("race")
+    @cell_magic("race")  # type: ignore[arg-type]
     def race_cell(self, line: str, cell: str) -> Any:
         """%%race MODULE [options]: race a module of an earlier cell; this cell is the lab.
 
