@@ -11,7 +11,7 @@ from typing import Any
 from racelab import machine
 from racelab.build import BuildError, compile, compiler_version
 from racelab.processes import ZygoteError
-from racelab.racing import RaceError, calibrate, core
+from racelab.racing import RaceError, calibrate, core, sanitizer_python
 from racelab.runner import run_child
 
 __all__ = ["Check", "Report", "examine"]
@@ -106,10 +106,18 @@ def _static_checks() -> Iterator[Check]:
     yield _package("Cython", "cython", "for Cython labs and %%cython")
     yield _package("matplotlib", "matplotlib", "for figures")
     yield _package("cloudpickle", "cloudpickle", "for labs and callables made in notebooks")
-    for tool, why in (("gdb", "for the debugger chapters"), ("clang", "for ThreadSanitizer")):
-        where = shutil.which(tool)
-        advice = "" if where else f"apt-get install {tool}, {why}."
-        yield Check(tool, None, where or "not found", advice)
+    where = shutil.which("gdb")
+    advice = "" if where else "apt-get install gdb, for the debugger chapters."
+    yield Check("gdb", None, where or "not found", advice)
+    yield _thread_sanitizer()
+
+
+def _thread_sanitizer() -> Check:
+    try:
+        found = sanitizer_python("thread")
+    except RaceError as error:
+        return Check("ThreadSanitizer", None, "no interpreter built with it", str(error))
+    return Check("ThreadSanitizer", None, found)
 
 
 def _interpreter() -> Check:

@@ -49,7 +49,7 @@ from racelab.runner import (
     parse_events,
 )
 
-__all__ = ["RaceError", "Scan", "calibrate", "race", "scan_offsets"]
+__all__ = ["RaceError", "Scan", "calibrate", "race", "sanitizer_python", "scan_offsets"]
 
 Release = Literal["barrier", "tsc"]
 
@@ -289,19 +289,28 @@ def _jobs(lab: Lab, threads: int) -> int:
 
 
 def _python(python: str | Path | None, sanitizer: str | None) -> str:
-    if python is not None or sanitizer is None:
-        return interpreter(python)
-    variable = {"thread": "RACELAB_TSAN_PYTHON", "address": "RACELAB_ASAN_PYTHON"}.get(sanitizer)
-    if variable is None:
+    return interpreter(python) if python or not sanitizer else sanitizer_python(sanitizer)
+
+
+def sanitizer_python(sanitizer: str) -> str:
+    """An interpreter built with a sanitizer: from RACELAB_TSAN_PYTHON or RACELAB_ASAN_PYTHON, else ours.
+
+    Raises:
+        ValueError: there is no such sanitizer.
+        RaceError: there is no such interpreter yet.
+    """
+    flavors = {"thread": "tsan", "address": "asan"}
+    if sanitizer not in flavors:
         raise ValueError(f"sanitizer={sanitizer!r} is not thread or address.")
+    flavor = flavors[sanitizer]
+    variable = f"RACELAB_{flavor.upper()}_PYTHON"
     if os.environ.get(variable):
         return interpreter(os.environ[variable])
-    flavor = {"thread": "tsan", "address": "asan"}[sanitizer]
     base = os.environ.get("XDG_CACHE_HOME")
     root = (Path(base) if base else Path.home() / ".cache") / "racelab" / "python"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    for folder in sorted(root.glob(f"*{flavor}*")):
-        for candidate in sorted(folder.glob(f"bin/python{version}*")):
+    for folder in sorted(root.glob(f"{version}.*-{flavor}-*")):
+        for candidate in sorted(folder.glob(f"bin/python{version}t*")):
             if candidate.name in (f"python{version}t", f"python{version}td"):
                 return interpreter(candidate)
     raise RaceError(
