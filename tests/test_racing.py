@@ -229,6 +229,22 @@ def test_a_widened_broken_half_fails_and_a_widened_fixed_half_does_not(name: str
     assert fixed.rounds > 10
 
 
+@pytest.mark.parametrize(("widen", "seen"), [(True, "'1'"), (False, "None")])
+def test_race_points_learn_whether_to_hold(
+    widen: bool, seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They ask the environment; and ours must not leak into a race that is not to be widened."""
+    monkeypatch.setenv("RACELAB_WIDEN", "0" if widen else "1")
+    lab = Lab(
+        "x",
+        actors=[lambda: os.environ.get("RACELAB_WIDEN")],
+        threads=[1],
+        outcomes={seen: ACCEPTABLE},
+    )
+
+    assert race(lab, widen=widen, count=1, rounds=5).outcomes == {seen: 5}
+
+
 def test_a_child_that_dies_has_reported_its_finished_rounds() -> None:
     left = [3000]
 
