@@ -168,7 +168,7 @@ class RacelabMagics(Magics):
 
     shell: Any
 
-    @line_magic("race")  # type: ignore[arg-type]  # IPython's own annotation of it takes no name
+    @line_magic("race")  # type: ignore[arg-type, unused-ignore]  # IPython types it without a name
     def race_line(self, line: str) -> Any:
         """%race LAB [VARIANT] [--threads T] [--rounds N] [--count N] [--seconds S] [--widen] ...: race a lab."""
         from racelab.racing import race
@@ -181,7 +181,7 @@ class RacelabMagics(Magics):
             **_race_options(options),
         )
 
-    @cell_magic("race")  # type: ignore[arg-type]
+    @cell_magic("race")  # type: ignore[arg-type, unused-ignore]
     def race_cell(self, line: str, cell: str) -> Any:
         """%%race MODULE [options]: race a module of an earlier cell; this cell is the lab.
 
