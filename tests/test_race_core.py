@@ -481,11 +481,19 @@ def test_states_are_freed_by_the_thread_that_made_them(core: Path, made_by: int 
                 if threading.get_ident() != self.maker: strangers.append(1)
         r = _race.run(setup=State, actors=["act", "act"], rounds=2000, made_by={made_by},
                       keep_returned=False, observe="maker", labels=4)
-        say(makers=len(makers), strangers=len(strangers))
+        first = len(makers)
+        who = _race.run(setup=State, actors=[lambda state: threading.get_ident()], threads=2,
+                        rounds=200, made_by={made_by},
+                        observe=lambda state, returned, threads: returned.index(state.maker))
+        say(makers=first, strangers=len(strangers), who=sorted(who["first"]))
         """,
     )
 
-    assert said == {"makers": 2 if made_by is None else 1, "strangers": 0}
+    assert said == {
+        "makers": 2 if made_by is None else 1,
+        "strangers": 0,
+        "who": ["0", "1"] if made_by is None else [str(made_by)],
+    }
 
 
 RSS = """
