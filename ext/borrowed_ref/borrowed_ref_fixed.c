@@ -53,6 +53,7 @@ shelf_replace(PyObject *self, PyObject *Py_UNUSED(ignored))
     if (stranger == NULL) {
         return NULL;
     }
+    RACE_POINT(); /* while it lives there: on one core a reader gets its turn only so */
     Py_DECREF(stranger);
     Py_RETURN_NONE;
 }
