@@ -9,7 +9,7 @@
  * It does nothing unless the environment variable RACELAB_WIDEN is set to something other
  * than "" and "0" when the first RACE_POINT() of a source file is reached (`racelab race
  * --widen` sets it in the child before it imports the module). Then it gives the core away:
- * mostly by a sleep of some microseconds, else by one to four sched_yield(), at random.
+ * mostly by a sleep of 20 to 60 microseconds, else by one to four sched_yield(), at random.
  * Results made so are stamped "widened"; they show that a window is there, not how often
  * it would be hit.
  *
@@ -18,7 +18,7 @@
  * May be called attached or detached, with locks held: it takes no lock, allocates
  *        nothing, never attaches or detaches, and leaves errno as it was.
  * Costs  off: one relaxed load of a static int and one branch that is predicted (under a
- *        nanosecond). On: 0.5 us to 100 us a call (a sleep lasts 50 us and more).
+ *        nanosecond). On: 0.5 us to 150 us a call (timers add some 50 us to a sleep).
  * Orders nothing: no fence, no atomic read-modify-write, so ThreadSanitizer sees the same
  *        races with it as without it.
  */
@@ -68,7 +68,7 @@ racelab_give_way_(void)
     dice ^= dice >> 17;
     dice ^= dice << 5;
     if ((dice & 7u) != 0) { /* a sleep always gives the core away, a yield may not */
-        pause.tv_usec = 1 + (long)((dice >> 8) % 9u);
+        pause.tv_usec = 20 + (long)((dice >> 8) % 40u);
         select(0, NULL, NULL, NULL, &pause); /* nanosleep is hidden under -std=c11 */
     }
     else {
