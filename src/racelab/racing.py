@@ -6,17 +6,14 @@ Nothing here imports a module under study, and no racy code runs here.
 from __future__ import annotations
 
 import base64
-import datetime
 import mmap
 import os
 import re
-import statistics
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -742,6 +739,8 @@ def _stream(plan: _Plan, bench: _Bench, job: Mapping[str, Any]) -> Generator[_Se
             finally:
                 free.append(desk)
 
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(plan.jobs) as pool:
             try:
                 yield from pool.map(work, range(plan.count))
@@ -844,7 +843,7 @@ def _result(
         detached_rounds=sum(sum(run["outcomes_detached"].values()) for run in facts),
         skew_ns=skew_summary(bins),
         skew_bins=bins,
-        rounds_per_s=statistics.median(speeds) if speeds else None,
+        rounds_per_s=_median(speeds),
         gil=_gil(seen),
         gil_enabled_by=next(
             (o.ending.gil_enabled_by for o in seen if o.ending.gil_enabled_by), None
@@ -857,7 +856,7 @@ def _result(
         sanitizer=plan.sanitizer,
         source_sha256=bench.raced.sha256 if bench.raced else "",
         mode=plan.mode,
-        date=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
+        date=time.strftime("%Y-%m-%d", time.gmtime()),
         wall_s=time.perf_counter() - begin,
         confidence=plan.confidence,
         notes=(*notes, *(f"{label}: {text.strip()}" for label, text in sorted(errors.items()))),
@@ -865,6 +864,14 @@ def _result(
     if result.forbidden or not result.ran:
         return result
     return replace(result, calibrated=_calibrated(plan, bench))
+
+
+def _median(values: Sequence[float]) -> float | None:
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    if not ordered:
+        return None
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
 def _declared(lab: Lab) -> list[str]:
