@@ -148,7 +148,8 @@ def _axes(ax: Axes | None, height_in: float = 3.2) -> Axes:
 
 def _mark_own(figure: Figure) -> None:
     """Have notebooks show this figure as `figure_html`, whether `use_style` was called or not."""
-    figure._repr_html_ = functools.partial(figure_html, figure)  # type: ignore[method-assign]
+    owned: Any = figure
+    owned._repr_html_ = functools.partial(figure_html, figure)
     shell = _kernel_shell()
     if shell is not None:
         _hide_axes_text(shell)
@@ -190,7 +191,8 @@ def describe(ax: Axes, text: str) -> Axes:
     """
     if not text.strip():
         raise ValueError("describe: the text is empty. Say what the figure shows, in a sentence.")
-    ax._racelab_description = " ".join(text.split())  # type: ignore[attr-defined]
+    described: Any = ax
+    described._racelab_description = " ".join(text.split())
     return ax
 
 
@@ -1077,7 +1079,8 @@ def skew_histogram(skew_ns: Any, *, ax: Axes | None = None, title: str | None = 
     axes.yaxis.set_major_formatter(_share_text)
     axes.set_xlabel("time between first and last thread released (log scale)")
     axes.set_ylabel("share of rounds")
-    _legend_below(axes, *axes.get_legend_handles_labels(), ncols=1)
+    handles, labels = axes.get_legend_handles_labels()
+    _legend_below(axes, handles, labels, ncols=1)
     _title(axes, title, pad=20)
     return describe(axes, f"Histogram of the release skew, log scale. {'; '.join(words)}.")
 
