@@ -57,6 +57,16 @@
       }
     }
     nameWidgets();
+    closeOnArrival();
+  };
+
+  // On a phone the contents cover the page: whoever has chosen a place in it wants to see that place.
+  const closeOnArrival = () => {
+    for (const dialog of document.querySelectorAll("dialog")) {
+      dialog.addEventListener("click", (event) => {
+        if (event.target.closest('a[href^="#"]')) dialog.close();
+      });
+    }
   };
 
   // What scrolls inside itself has to be reached by the keyboard. The theme sees to <pre>, not to tables.

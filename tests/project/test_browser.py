@@ -226,6 +226,18 @@ def test_sidebar_opens_on_a_phone_by_keyboard(browser: Browser, site: str) -> No
     assert watch.outside == watch.failed == watch.messages == []
 
 
+def test_contents_of_a_page_get_out_of_the_way_on_a_phone(browser: Browser, site: str) -> None:
+    """Choosing a place in them shows that place, not the contents on top of it."""
+    with contextlib.closing(browser.new_page(viewport={"width": 360, "height": 780})) as page:
+        page.goto(f"{site}{CHAPTERS[0]}.html")
+        page.click("button.secondary-toggle")
+        contents = page.locator("#pst-secondary-sidebar-modal")
+        assert contents.is_visible()
+        contents.get_by_role("link", name="Repair").click()
+        assert not contents.is_visible()
+        assert page.locator("h2", has_text="Repair").bounding_box()["y"] < 780
+
+
 def test_theme_switch_changes_colours_and_is_remembered(page: Page, site: str) -> None:
     page.goto(f"{site}{FILES[0]}.html")
     web.settle(page)
