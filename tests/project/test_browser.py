@@ -228,7 +228,8 @@ def test_sidebar_opens_on_a_phone_by_keyboard(browser: Browser, site: str) -> No
 
 def test_contents_of_a_page_get_out_of_the_way_on_a_phone(browser: Browser, site: str) -> None:
     """Choosing a place in them shows that place, not the contents on top of it."""
-    with contextlib.closing(browser.new_page(viewport={"width": 360, "height": 780})) as page:
+    with web.offline(browser, site, width=360) as (context, _):
+        page = context.new_page()
         page.goto(f"{site}{CHAPTERS[0]}.html")
         page.click("button.secondary-toggle")
         contents = page.locator("#pst-secondary-sidebar-modal")
