@@ -11,7 +11,7 @@ RUN := $(PYTHON) tools
 .PHONY: help
 help:  ## this list
 	@echo "Racing Without the GIL: make ..."
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z -]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: book
 book: env env-book  ## the executed site: _build/html/index.html
@@ -48,6 +48,10 @@ env-checks:
 .PHONY: record
 record: env  ## run what the book shows as recorded, and keep it in notebooks/recorded/
 	@.venv-ft/bin/python benchmarks/record_welcome.py
+
+.PHONY: bench
+bench: env  ## how fast racelab finds what the usual recipes miss (about ten minutes; BENCH=--quick for one)
+	@.venv-ft/bin/python benchmarks/run.py $(BENCH)
 
 .PHONY: tsan asan debug
 tsan asan debug:  ## interpreters for the sanitizers and debuggers (minutes each)

@@ -85,7 +85,7 @@ def test_table_of_contents_decides_the_numbers():
     """`_toc.yml` alone decides the order: numbers rise with it and every chapter is in it."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
     files = [c["file"] for part in toc["parts"] for c in part["chapters"]]
-    listed = [f.removeprefix("notebooks/") for f in files if f.startswith("notebooks/")]
+    listed = [f.removeprefix("notebooks/") for f in files if re.match(r"notebooks/\d\d_", f)]
     assert listed == sorted(listed)
     assert listed == [path.stem for path in CHAPTERS]
 
@@ -109,6 +109,16 @@ def test_chapter_form(chapter):
         for line in lines:
             assert len(line) <= 78, f"too wide for the page: {line}"
         assert len(lines) <= limit, f"a cell of {len(lines)} lines: {lines[0]}"
+
+
+def test_the_welcome_figure_was_recorded_from_the_code_that_is_here():
+    """A figure of another counter than the one in ext/ would be a claim without a run: make record."""
+    lines = (ROOT / "notebooks/recorded/welcome.jsonl").read_text().splitlines()
+    code = "import racelab as rl; print(rl.compile('ext/lost_update/lost_update_broken.c').sha256)"
+    now = subprocess.run(
+        [ROOT / ".venv-ft/bin/python", "-c", code], cwd=ROOT, capture_output=True, text=True
+    ).stdout.strip()
+    assert {json.loads(line)["source_sha256"] for line in lines} == {now}, "run `make record`"
 
 
 def test_make_help_names_every_command_of_the_readme():
