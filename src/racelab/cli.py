@@ -75,7 +75,7 @@ def _share(text: str) -> float:
     value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
     if not 0 < value <= 1:
         raise argparse.ArgumentTypeError(
-            f"{text}: give a share above 0 and up to 1, such as 0.01 or 1%%"
+            f"{text}: give a share above 0 and up to 1, such as 0.01 or 1%"
         )
     return value
 
