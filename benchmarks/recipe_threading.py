@@ -1,30 +1,29 @@
 """The usual recipe: ten threads, a `threading.Barrier`, one call each, repeated with `pytest --count`.
 
-Not collected by `make test`: it is measured, not passed. Run by benchmarks/record_welcome.py, which compiles the
-counter and says where it is in RACELAB_COUNTER.
+Not collected by `make test`: it is measured, not passed. Run in a child by under_pytest.py.
 """
 
-import os
 import threading
 
-import racelab as rl
-
-THREADS = 10
-Counter = rl.load(os.environ["RACELAB_COUNTER"]).Counter
+import subject
 
 
-def test_every_call_counts():
-    """One shared object, ten threads released by one barrier, one call each."""
-    counter = Counter()
-    barrier = threading.Barrier(THREADS)
+def test_call_concurrently_with_threading():
+    """One shared object, threads released by one barrier, one call each."""
+    state = subject.make()
+    barrier = threading.Barrier(subject.THREADS)
+    results = []
 
-    def call_once():
+    def closure(call):
         barrier.wait()
-        counter.bump()
+        results.append(call())
 
-    threads = [threading.Thread(target=call_once) for _ in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert counter.value == THREADS
+    workers = [
+        threading.Thread(target=closure, args=(subject.call(state, nth),))
+        for nth in range(subject.THREADS)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert subject.intact(state, results, subject.THREADS)
