@@ -309,6 +309,14 @@ def test_closures_travel_to_the_child() -> None:
     assert race(lab).outcomes == {"42": 10}
 
 
+def test_a_loaded_module_whose_file_is_gone_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("racelab.build._loaded", {"gone": tmp_path / "gone.so"})
+
+    assert one(nothing).outcomes == {"None, None": 1}
+
+
 def test_functions_of_this_file_travel_by_name() -> None:
     assert one(by_name).outcomes == {"None, None": 1}
 

@@ -418,7 +418,9 @@ def _from_this_process() -> list[Built | Path]:
     """Modules that this process loaded, and those compiled in cells, if it is a kernel."""
     notebook = sys.modules.get("racelab.notebook")
     compiled = list(notebook.built_modules().values()) if notebook is not None else []
-    return [*loaded_modules(), *compiled]
+    # Nobody asked for these by name: one whose file is gone (a cache that was emptied) is no error.
+    implied = [*loaded_modules(), *compiled]
+    return [item for item in implied if (item.path if isinstance(item, Built) else item).is_file()]
 
 
 def _lab_for_child(lab: Lab) -> dict[str, Any]:
