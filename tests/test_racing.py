@@ -165,6 +165,27 @@ def test_the_parents_zygote_survives_every_ending() -> None:
     assert [z for many in processes._idle.values() for z in many].count(zygote) == 1
 
 
+def test_stopping_at_the_first_failure_keeps_the_zygote() -> None:
+    """A race that ends early must not make the next one start all over."""
+    lab = Lab(
+        "x",
+        actors=[segfault],
+        threads=[1],
+        outcomes={"crash(SIGSEGV)": FORBIDDEN},
+        rounds=1,
+        count=9,
+    )
+    race(lab, stop_at_first=True)
+    before = [z for many in processes._idle.values() for z in many]
+    seen = race(lab, stop_at_first=True)
+
+    assert len(seen.repetitions) == 1
+    assert before
+    assert sorted(map(id, before)) == sorted(
+        id(z) for many in processes._idle.values() for z in many
+    )
+
+
 def test_out_of_memory_is_an_error_of_that_round() -> None:
     assert set(one(eat_memory, memory_mb=300).forbidden) & {"error(MemoryError)", "crash(SIGABRT)"}
 

@@ -535,9 +535,17 @@ def forked(python: str, env: dict[str, str], xoptions: Sequence[str] = ()) -> It
     zygote = _take(key) or Zygote(python, env, xoptions)
     try:
         yield zygote
+    except GeneratorExit:
+        # Somebody had seen enough between two repetitions: no child is running.
+        _give_back(key, zygote)
+        raise
     except BaseException:
         zygote.close()
         raise
+    _give_back(key, zygote)
+
+
+def _give_back(key: _Key, zygote: Zygote) -> None:
     with _lock:
         if zygote.alive:
             _idle.setdefault(key, []).append(zygote)
