@@ -155,6 +155,7 @@ def environment() -> dict[str, str]:
     values["JUPYTER_PATH"] = str(KERNELS / "share/jupyter")
     values["JUPYTER_PREFER_ENV_PATH"] = "0"
     values["RACELAB_BOOK"] = str(ROOT)
+    values["RACELAB_PROGRESS"] = "0"  # a progress bar leaves an empty output on the page
     values["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     return values
 

@@ -37,8 +37,9 @@ def native_code_is_clean() -> bool:
     ).stdout.strip()
     sources = [*ROOT.glob("src/racelab/*.c"), *ROOT.glob("ext/*/*.c")]
     clean = True
-    for compiler in filter(shutil.which, ("gcc", "clang")):
-        say(f"check: {compiler} on {len(sources)} files")
+    clangs = ["clang", *(f"clang-{version}" for version in range(30, 13, -1))]
+    for compiler in filter(None, (shutil.which("gcc"), next(filter(shutil.which, clangs), None))):
+        say(f"check: {Path(compiler).name} on {len(sources)} files")
         for source in sources:
             pedantic = ["-Wpedantic"] if "racelab" in source.parts else []
             command = [compiler, *C_FLAGS, *pedantic, f"-I{include}", f"-I{ROOT / 'src'}"]
