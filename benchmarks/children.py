@@ -104,12 +104,12 @@ def under_pytest(
 
 def _died(ending: rl.Ending) -> UnderPytest:
     """pytest died or hung: one failure, after as many trials as it had printed dots and Fs for."""
-    progress = [line for line in ending.stdout.splitlines() if line and not line.strip(".F%[] 0123456789")]
+    progress = [
+        line for line in ending.stdout.splitlines() if line and not line.strip(".F%[] 0123456789")
+    ]
     trials = sum(line.count(".") + line.count("F") for line in progress)
     failed = sum(line.count("F") for line in progress)
-    return UnderPytest(
-        trials + 1, failed + 1, ending.seconds, ending.seconds, ending.seconds, ()
-    )
+    return UnderPytest(trials + 1, failed + 1, ending.seconds, ending.seconds, ending.seconds, ())
 
 
 def core(slug: str, **settings: Any) -> dict[str, Any]:

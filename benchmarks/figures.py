@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 SCHEMA = 1
-HEAD = {
+HEAD: dict[str, Any] = {
     "schema": int,
     "name": str,
     "title": str,
@@ -321,7 +321,9 @@ def quantity(value: float, unit: str) -> str:
         value, unit = value * 1e3, "ms"
         if 0 < abs(value) < 1:
             value, unit = value * 1e3, "us"
-    elif unit == "ns" and abs(value) >= 1000:
+    elif unit == "ns" and abs(value) >= 1e6:
+        value, unit = value / 1e6, "ms"
+    elif unit == "ns" and abs(value) >= 1e3:
         value, unit = value / 1e3, "us"
     if abs(value) >= 1e6:
         return f"{value / 1e6:.3g} million{'' if unit.startswith('/') else ' '}{unit}"

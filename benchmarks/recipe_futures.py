@@ -3,6 +3,9 @@
 Not collected by `make test`: it is measured, not passed. Run in a child by under_pytest.py.
 """
 
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
+# Tests as people write them.
+
 import threading
 from concurrent.futures import ThreadPoolExecutor
 

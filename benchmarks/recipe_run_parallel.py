@@ -4,6 +4,9 @@ Every iteration has an object of its own; the second test, which the plugin leav
 Not collected by `make test`: it is measured, not passed. Run in a child by under_pytest.py.
 """
 
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
+# Tests as people write them.
+
 import pytest
 import subject
 

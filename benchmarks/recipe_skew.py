@@ -4,6 +4,9 @@ The recipes themselves are measured without this; here the time stamp takes the 
 Not collected by `make test`: it is measured, not passed. Run in a child by under_pytest.py.
 """
 
+# mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False
+# Tests as people write them.
+
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter_ns

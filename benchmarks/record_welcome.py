@@ -7,27 +7,24 @@ of racelab. Writes notebooks/recorded/welcome.jsonl, two lines, stamped with mac
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
 import time
 from pathlib import Path
+
+from children import broken, under_pytest
 
 import racelab as rl
 from racelab import stats
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = ROOT / "notebooks/recorded/welcome.jsonl"
-RECIPE = ROOT / "benchmarks/recipe_threading.py"
 TRIALS = 2000
 THREADS = 2
 
 
 def main() -> int:
     """Run both, write both, print both."""
-    built = rl.compile(ROOT / "ext/lost_update/lost_update_broken.c")
-    lines = [recipe(built), racelab_rounds()]
+    built = broken("lost_update")
+    lines = [recipe(), racelab_rounds()]
     about = rl.environment().as_dict()
     for line in lines:
         line |= {
@@ -47,23 +44,13 @@ def main() -> int:
     return 0
 
 
-def recipe(built: rl.Built) -> dict[str, object]:
+def recipe() -> dict[str, object]:
     """`pytest --count`, in a child: a crash of the counter would be the child's affair."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--count={TRIALS}"]
-    command += ["-p", "no:run-parallel", "-p", "no:xdist", "-c", os.devnull, str(RECIPE)]
-    env = {k: v for k, v in os.environ.items() if k != "PYTHON_GIL"}
-    env["RACELAB_COUNTER"] = str(built.path)
-    start = time.monotonic()
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600)
-    seconds = time.monotonic() - start
-    passed, failed = (
-        int(found[1]) if (found := re.search(rf"(\d+) {word}", done.stdout)) else 0
-        for word in ("passed", "failed")
-    )
-    if passed + failed != TRIALS:
-        raise SystemExit(f"pytest ran {passed + failed} of {TRIALS} tests:\n{done.stdout[-2000:]}")
+    seen = under_pytest("recipe_threading.py", "lost_update", [f"--count={TRIALS}"])
+    if seen.trials != TRIALS:
+        raise SystemExit(f"pytest ran {seen.trials} of {TRIALS} tests; nothing was recorded.")
     label = "threading.Barrier recipe, 10 threads, pytest --count"
-    return {"series": "recipe", "label": label, "failed": failed, "seconds": seconds}
+    return {"series": "recipe", "label": label, "failed": seen.failed, "seconds": seen.wall_s}
 
 
 def racelab_rounds() -> dict[str, object]:

@@ -52,8 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="benchmarks", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="a minute instead of twelve; marked so")
+    parser = argparse.ArgumentParser(
+        prog="benchmarks", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="a minute instead of twelve; marked so"
+    )
     parser.add_argument("--only", nargs="+", metavar="NAME", help=f"some of: {', '.join(names)}")
     parser.add_argument("--processes", type=int, metavar="N", help="processes per figure (20)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the files")

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import racelab as rl
 from children import HERE, BenchError, UnderPytest, compile_cell, core, lab_file, under_pytest
 from figures import figure, log_bins, missing_median, percentile
+
+import racelab as rl
 from racelab import stats
 
 LABS = ("lost_update", "lazy_slot")
@@ -225,8 +226,12 @@ def _report_way(found: Measured, slug: str, way: Way, processes: Sequence[Seen])
         "/s",
         **labels,
     )
+    shares = [min(1.0, one.failed / one.rounds) for one in processes]
+    found.add(f"{key}/share", shares, "failures per round", **labels)
     rounds = sum(one.rounds for one in processes)
-    found.count(f"{key}/failed", min(sum(one.failed for one in processes), rounds), rounds, **labels)
+    found.count(
+        f"{key}/failed", min(sum(one.failed for one in processes), rounds), rounds, **labels
+    )
     times = [one.first_failure_s for one in processes if one.first_failure_s is not None]
     looked = statistics.median(one.looked_s for one in processes)
     found.count(f"{key}/found", len(times), len(processes), looked_s=looked, **labels)

@@ -34,16 +34,19 @@ class Recorder:
         finally:
             self.loop_s = time.perf_counter() - begin
 
+    def pytest_runtest_makereport(self, call: Any) -> None:
+        """An exception that is no failed assertion is a fault of ours, not a finding."""
+        if call.excinfo is not None and not call.excinfo.errisinstance(AssertionError):
+            self.problem = str(call.excinfo.getrepr(style="short"))[-2000:]
+
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Count calls; anything else that fails is a fault of ours, not a finding."""
-        if report.when == "call" and report.passed:
-            self.passed += 1
-        elif report.failed and (report.when != "call" or "AssertionError" not in report.longreprtext):
-            self.problem = report.longreprtext[-2000:]
-        elif report.failed:
-            self.failed += 1
-            if self.first_failure_s is None:
-                self.first_failure_s = (time.monotonic_ns() - self.started_ns) / 1e9
+        """Count calls, and note the first that failed."""
+        if report.when != "call":
+            return
+        self.passed += report.passed
+        self.failed += report.failed
+        if report.failed and self.first_failure_s is None:
+            self.first_failure_s = (time.monotonic_ns() - self.started_ns) / 1e9
 
 
 def _facts(recorder: Recorder, status: int) -> dict[str, Any]:
