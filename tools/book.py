@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--verbose", action="store_true", help="show all that jupyter-book prints")
     chosen = parser.parse_args(arguments)
-    start = time.monotonic()
+    start, began = time.monotonic(), time.time()
     with only_one("book"):
         BUILD.mkdir(exist_ok=True)
         assets.main()
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         status, log = build(chosen.verbose)
         if status != 0:
             remove(DOCTREES)
-            report(log)
+            report(log, began)
             return 1
         found = site_check.problems(SITE)
         if found:
@@ -160,7 +160,7 @@ def environment() -> dict[str, str]:
     return values
 
 
-def report(log: list[str]) -> None:
+def report(log: list[str], began: float) -> None:
     """Say which pages failed and why, after everything else."""
     named: dict[str, str] = {}
     running = None
@@ -174,11 +174,15 @@ def report(log: list[str]) -> None:
             running = os.path.relpath(found[1], ROOT) if found else running
     say("")
     if not named and running:
-        why = next((line for line in reversed(log) if "Error" in line), "see above")
-        named[running] = f"the build stopped while this chapter was running: {why.strip()}"
+        # The first exception is the cause; what follows it says that something went wrong.
+        raised = (re.match(r"[\w.]*?(\w+(?:Error|Exception): .+)", line) for line in log)
+        why = next((match[1] for match in raised if match), "see above")
+        named[running] = f"the build stopped while this chapter was running: {why}"
     for page, why in named.items():
         say(f"{page}: {why}")
         for text in sorted((SITE / "reports").rglob(f"{Path(page).stem}.err.log")):
+            if text.stat().st_mtime < began:
+                continue  # of an earlier build
             last = [line for line in text.read_text().splitlines() if line.strip()]
             say(f"    {last[-1] if last else ''} (the whole traceback: {text.relative_to(ROOT)})")
     if not named:

@@ -39,7 +39,7 @@ def add_to_page(
     if not pagename.startswith(NOTEBOOKS):
         return
     minutes = header(Path(app.env.doc2path(pagename)))
-    if minutes and "body" in context:
+    if "teach" in minutes and "body" in context:
         line = time_needed(minutes)
         context["body"] = context["body"].replace("</h1>", f"</h1>\n{line}", 1)
     link = {

@@ -108,7 +108,7 @@ def test_an_edit_in_ext_runs_the_chapter_again(project):
     [
         # Twice, because a page that failed once must not count as read.
         (cell("1 / 0"), "ZeroDivisionError", 2),
-        (cell("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"), "Kernel", 1),
+        (cell("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"), "Kernel died", 1),
         ("See {ref}`nowhere-at-all`.\n", "nowhere-at-all", 1),
         ("See [this](no_such_page.md).\n", "no_such_page", 2),
     ],
