@@ -96,13 +96,15 @@ def drop_stale() -> list[str]:
 def depends_on(chapter: Path) -> list[Path]:
     """What a chapter's outputs come from, beside its own cells.
 
-    Its slug's folders, those of every other slug it names in quotes, the package and the kernel.
+    Its slug's folders, those of every other slug it names in quotes, the benchmarks if it reads them, the
+    package and the kernel.
     """
     text = chapter.read_text(encoding="utf-8")
     slugs = set(re.findall(r"[\"']([a-z0-9_]+)[\"']", text)) | {chapter.stem.split("_", 1)[-1]}
     own = [ROOT / kind / slug for slug in sorted(slugs) for kind in ("ext", "exercises")]
     recorded = [NOTEBOOKS / "recorded" / f"{slug}.jsonl" for slug in sorted(slugs)]
-    return [*ALWAYS, *(path for path in own + recorded if path.exists())]
+    measured = [ROOT / "benchmarks"] if "../benchmarks" in text else []
+    return [*ALWAYS, *(path for path in own + recorded + measured if path.exists())]
 
 
 def build(verbose: bool) -> tuple[int, list[str]]:
