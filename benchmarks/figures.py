@@ -321,6 +321,8 @@ def quantity(value: float, unit: str) -> str:
         value, unit = value * 1e3, "ms"
         if 0 < abs(value) < 1:
             value, unit = value * 1e3, "us"
+    elif unit == "ns" and 0 < value < 1:
+        return "under 1 ns"  # finer than a tick of most clocks
     elif unit == "ns" and abs(value) >= 1e6:
         value, unit = value / 1e6, "ms"
     elif unit == "ns" and abs(value) >= 1e3:

@@ -51,7 +51,7 @@ class Table:
 
 def _cells(row: Mapping[str, str]) -> str:
     first, *rest = row.values()
-    head = f'<th scope="row" style="{_CELL};font-weight:600;{_LINE}">{html.escape(first)}</th>'
+    head = f'<th scope="row" style="{_CELL};font-weight:600;white-space:nowrap;{_LINE}">{html.escape(first)}</th>'
     return head + "".join(f'<td style="{_CELL};{_LINE}">{html.escape(v)}</td>' for v in rest)
 
 
@@ -150,14 +150,14 @@ def failed_words(count: Mapping[str, Any]) -> str:
 
 
 def first_words(count: Mapping[str, Any], times: Mapping[str, Any] | None) -> str:
-    """The median time to the first failure, or how long was looked in vain."""
+    """The median time to the first failure, or how long was looked in vain; in how many processes."""
     looked = quantity(count["looked_s"], "s")
+    processes = f"({count['failed']} of {count['of']})"
     if times is None:
-        return f"not found in {looked} ({count['of']}x)"
-    in_words = f"in {count['failed']} of {count['of']} processes"
+        return f"not found in {looked} {processes}"
     if times["median_all"] is None:
-        return f"mostly not found in {looked}; {in_words}"
-    return f"{quantity(times['median_all'], 's')}, {in_words}"
+        return f"mostly not found in {looked} {processes}"
+    return f"{quantity(times['median_all'], 's')} {processes}"
 
 
 def percent(share: float, up: bool = False) -> str:
@@ -227,13 +227,13 @@ def by_way(results: Results, lab: str, figure: str) -> dict[str, list[float]]:
     }
 
 
-def skews(results: Results, *names: str) -> dict[str, dict[str, Any]]:
-    """Release skew of some ways, with bins: what `plots.skew_histogram` draws."""
+def skews(results: Results, ways: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Release skew of some ways, under names of yours, with bins: what `plots.skew_histogram` draws."""
     figures = {entry["key"]: entry for entry in results["skew"]["figures"]}
     found = {}
-    for name in names:
-        low, high = figures[f"{name}/p50"], figures[f"{name}/p95"]
-        found[low["text"]] = {"p50": low["median"], "p95": high["median"], "bins": high["bins"]}
+    for text, way in ways.items():
+        low, high = figures[f"{way}/p50"], figures[f"{way}/p95"]
+        found[text] = {"p50": low["median"], "p95": high["median"], "bins": high["bins"]}
     return found
 
 

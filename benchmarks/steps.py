@@ -169,22 +169,22 @@ def _racelab(slug: str, sizes: Sizes, where: str) -> Seen:
 
 
 WAYS = (
-    Way("threading-100", "threading recipe, --count=100", _counted("recipe_threading.py", 100)),
-    Way("futures-100", "futures recipe, --count=100", _counted("recipe_futures.py", 100)),
+    Way("threading-100", "threading, pytest --count=100", _counted("recipe_threading.py", 100)),
+    Way("futures-100", "futures, pytest --count=100", _counted("recipe_futures.py", 100)),
     Way(
         "threading-1000",
-        "threading recipe, --count=1000",
+        "threading, pytest --count=1000",
         _counted("recipe_threading.py", 1000),
         (*LABS, "borrowed_ref"),
         ("lost_update",),
     ),
     Way(
         "futures-1000",
-        "futures recipe, --count=1000",
+        "futures, pytest --count=1000",
         _counted("recipe_futures.py", 1000),
         in_quick=(),
     ),
-    Way("run-threaded", "run_threaded helper, many calls each", _run_threaded),
+    Way("run-threaded", "run_threaded, pytest --count=100", _run_threaded),
     Way("run-parallel", "pytest-run-parallel, 10 threads", _run_parallel),
     Way(
         "racelab-python",

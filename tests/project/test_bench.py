@@ -107,6 +107,7 @@ def test_median_counts_what_was_not_found_as_longer(found, missing, median):
         (0.00042, "s", "420 us"),
         (1.57, "s", "1.57 s"),
         (0, "s", "0 ms"),
+        (0.727, "ns", "under 1 ns"),
         (30, "ns", "30 ns"),
         (3_477, "ns", "3.48 us"),
         (2_805_000, "ns", "2.81 ms"),
@@ -266,15 +267,15 @@ def ways_of(found, times):
 def test_zero_failures_come_with_a_bound_and_not_found_with_a_time():
     (row,) = report.ways(ways_of(0, []), "lost_update").rows
     assert row["failed"] == "0 of 200: below 1.5 %"
-    assert row["first failure"] == "not found in 7.5 s (2x)"
+    assert row["first failure"] == "not found in 7.5 s (0 of 2)"
     assert row["rounds/s"] == "150 (100 to 200)"
 
 
 def test_found_once_in_two_processes_has_no_median():
     (row,) = report.ways(ways_of(1, [0.5]), "lost_update").rows
-    assert row["first failure"] == "mostly not found in 7.5 s; in 1 of 2 processes"
+    assert row["first failure"] == "mostly not found in 7.5 s (1 of 2)"
     (row,) = report.ways(ways_of(2, [0.5, 0.7]), "lost_update").rows
-    assert row["first failure"] == "600 ms, in 2 of 2 processes"
+    assert row["first failure"] == "600 ms (2 of 2)"
 
 
 @pytest.mark.parametrize(
@@ -407,7 +408,7 @@ def test_killed_run_leaves_no_file_and_no_process(tmp_path, how):
     with running:
         try:
             assert "finders" in running.stdout.readline()
-            assert "threading recipe" in running.stdout.readline()
+            assert "threading, pytest" in running.stdout.readline()
             until = time.monotonic() + 30
             while len(marked()) < 2 and time.monotonic() < until:
                 time.sleep(0.05)
