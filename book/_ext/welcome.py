@@ -123,7 +123,8 @@ def panel(series: dict[str, Any], name: str) -> str:
     said = f'<b class="rl-failed">{words}</b>' if failed else f"<b>{words}</b>"
     numbers = f"{said} in {duration(series['seconds'])}."
     if failed == 0:
-        numbers += f" That is all it says: 95&nbsp;% sure, below {percent(series['bound'])}."
+        bound = percent(series["bound"])
+        numbers += f" Even if trials are independent, that says no more than: below {bound} (95&nbsp;% sure)."
     return (
         f'<div class="rl-hook__panel"><p class="rl-hook__label">{html.escape(series["label"])}</p>'
         f"{block(trials, failed, series['label'], name)}"

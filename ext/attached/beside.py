@@ -7,7 +7,7 @@ of each thread; all in ns on the clock of time.monotonic_ns().
 
 import gc
 import importlib
-import resource
+import os
 import sys
 import threading
 import time
@@ -30,9 +30,25 @@ def span(thread, state, start_ns, end_ns):
     spans.append({"thread": thread, "state": state, "start_ns": start_ns, "end_ns": end_ns})
 
 
-def times_blocked():
-    """How often this thread has waited for something; losing the core to another process is no wait."""
-    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+class Blocked:
+    """How long the calling thread has been kept from running by anything but a busy machine.
+
+    Wall time, less the time it ran, less the time it was ready and no core was free.
+    """
+
+    def __init__(self):
+        self.file = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+
+    def no_core_ns(self):
+        return int(os.pread(self.file, 100, 0).split()[1])
+
+    def read(self):
+        """The time, and how much of it this thread has been blocked so far; both in ns, of one moment."""
+        while True:
+            no_core = self.no_core_ns()
+            t, ran = now(), time.thread_time_ns()
+            if self.no_core_ns() == no_core:  # nobody took the core in between
+                return t, t - ran - no_core
 
 
 def napper():
@@ -47,16 +63,18 @@ def napper():
 
 
 def bystander():
-    """Plain Python that has to do with neither; where its clock jumps, something held it up."""
-    begin = before = now()
-    blocked = times_blocked()
-    while not over.is_set():
-        t, waits = now(), times_blocked()
-        if t - before > LONG_NS and waits > blocked:
+    """Plain Python that has to do with neither: whenever it was blocked, somebody else did it."""
+    clock = Blocked()
+    before, blocked = clock.read()
+    begin, done = before, False
+    while not done:
+        done = over.is_set()
+        t, so_far = clock.read()
+        if t - before > LONG_NS and so_far - blocked > LONG_NS:
             span("bystander", "attached", begin, before)
             span("bystander", HELD_UP, before, t)
             begin = t
-        before, blocked = t, waits
+        before, blocked = t, so_far
     span("bystander", "attached", begin, before)
 
 
@@ -65,15 +83,18 @@ workers = [threading.Thread(target=body) for body in [napper, *[bystander] * bys
 for worker in workers:
     worker.start()
 
-timings = []
+timings, clock = [], Blocked()
 for number in range(collections):
     # Come at another phase of the nap each time: multiples of the golden ratio spread evenly.
     pause_ns = int(nap_ms * 1_000_000 * (0.6 + 0.8 * (number * 0.618 % 1)))
     wanted = now() + pause_ns
     time.sleep(pause_ns / 1e9)
-    begun = now()
+    begun, blocked = clock.read()
     gc.collect()
-    timings.append({"wanted_ns": wanted, "begun_ns": begun, "done_ns": now()})
+    done, so_far = clock.read()
+    timings.append(
+        {"wanted_ns": wanted, "begun_ns": begun, "done_ns": done, "blocked_ns": so_far - blocked}
+    )
 over.set()
 for worker in workers:
     worker.join()
@@ -81,7 +102,8 @@ for worker in workers:
 for at in timings:
     if sys._is_gil_enabled():
         span("collector", "waiting", at["wanted_ns"], at["begun_ns"])
-    span("collector", "attached", at["begun_ns"], at["done_ns"])
+    waited = at["blocked_ns"] > (at["done_ns"] - at["begun_ns"]) / 2
+    span("collector", "waiting" if waited else "attached", at["begun_ns"], at["done_ns"])
 spans.sort(key=lambda one: ["collector", "bystander", "napper"].index(one["thread"]))
 events = [{"label": "gc", "start_ns": at["begun_ns"], "end_ns": at["done_ns"]} for at in timings]
 result = {"collections": timings, "spans": spans, "events": events}
