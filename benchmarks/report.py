@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,14 @@ class Table:
 
 
 def _cells(row: Mapping[str, str]) -> str:
-    first, *rest = row.values()
+    first, *rest = (_unbroken(text) for text in row.values())
     head = f'<th scope="row" style="{_CELL};font-weight:600;white-space:nowrap;{_LINE}">{html.escape(first)}</th>'
     return head + "".join(f'<td style="{_CELL};{_LINE}">{html.escape(v)}</td>' for v in rest)
+
+
+def _unbroken(text: str) -> str:
+    """No line break between a number and what belongs to it."""
+    return re.sub(r"(?<=\d) (?=[%a-z]|million)|(?<=\(\d) | (?=\d+\))", "\N{NO-BREAK SPACE}", text)
 
 
 def load(folder: Path = RESULTS) -> dict[str, dict[str, Any]]:
@@ -166,8 +172,9 @@ def percent(share: float, up: bool = False) -> str:
     if value == 0:
         return "0 %"
     digits = max(0, 1 - math.floor(math.log10(value)))
-    if up:
-        value = math.ceil(value * 10**digits * (1 - 1e-12)) / 10**digits
+    whole = value * 10**digits
+    value = (math.ceil(whole * (1 - 1e-12)) if up else round(whole)) / 10**digits
+    digits = max(0, 1 - math.floor(math.log10(value)))  # 0.996 has become 1.0
     return f"{value:.{digits}f} %"
 
 

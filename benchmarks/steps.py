@@ -161,11 +161,13 @@ def _racelab(slug: str, sizes: Sizes, where: str) -> Seen:
         progress=False,
     )
     took = time.perf_counter() - began
-    if not rate.rounds:
+    counted = (
+        rate.rate_per_round
+    )  # of a child that crashed, rounds that it had not graded are in it
+    if counted is None:
         raise BenchError(f"racelab made no round on {slug}: {rate}")
-    one = rate.repetitions[0]
-    speed = rate.rounds_per_s or one.rounds / one.seconds
-    return Seen(rate.rounds, rate.failed_rounds, speed, took if first.forbidden else None, took)
+    speed = rate.rounds_per_s or counted.runs / rate.repetitions[0].seconds
+    return Seen(counted.runs, counted.failed, speed, took if first.forbidden else None, took)
 
 
 WAYS = (

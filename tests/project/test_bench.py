@@ -280,14 +280,21 @@ def test_found_once_in_two_processes_has_no_median():
 
 @pytest.mark.parametrize(
     ("share", "text"),
-    [(0, "0 %"), (0.27, "27 %"), (0.003, "0.30 %"), (0.0296, "3.0 %"), (1e-6, "0.00010 %")],
+    [
+        (0, "0 %"),
+        (0.27, "27 %"),
+        (0.003, "0.30 %"),
+        (0.0296, "3.0 %"),
+        (1e-6, "0.00010 %"),
+        (0.0996, "10 %"),
+    ],
 )
 def test_shares_have_two_digits(share, text):
     assert report.percent(share) == text
 
 
 @pytest.mark.parametrize(
-    ("bound", "text"), [(0.02951, "3.0 %"), (0.0291, "3.0 %"), (0.03, "3.0 %")]
+    ("bound", "text"), [(0.02951, "3.0 %"), (0.0291, "3.0 %"), (0.03, "3.0 %"), (0.00994, "1.0 %")]
 )
 def test_bounds_are_rounded_up(bound, text):
     assert report.percent(bound, up=True) == text
@@ -313,6 +320,12 @@ def test_html_of_a_table_escapes():
     assert "&lt;b&gt;" in shown
     assert "1 &amp; 2" in shown
     assert "x &lt; y" in shown
+
+
+def test_numbers_are_not_torn_from_what_belongs_to_them():
+    shown = report.Table([{"a": "x", "b": "0 of 300: below 1.0 % (1 of 5)"}], "y")._repr_html_()
+    assert "1.0\N{NO-BREAK SPACE}%" in shown
+    assert "(1\N{NO-BREAK SPACE}of\N{NO-BREAK SPACE}5)" in shown
 
 
 def test_committed_results_are_of_one_run_and_answer_every_goal():
