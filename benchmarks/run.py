@@ -8,6 +8,7 @@ reached. A figure that was missed is a result: the exit status is 0. It is 1 if 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import os
 import signal
@@ -34,9 +35,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"benchmarks: {refused}", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, _stop)
+    alone = _alone(options.results)
+    if alone is None:
+        print(
+            f"benchmarks: another run writes to {options.results} now, and each would spoil the other's "
+            "figures; wait for it, or stop it.",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        return _measure(options, options.only or list(STEPS))
+    finally:
+        os.close(alone)
+
+
+def _alone(folder: Path) -> int | None:
+    """Lock the folder of results until this process ends; None if another run has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _measure(options: argparse.Namespace, names: Sequence[str]) -> int:
+    """Run these steps one after another; returns the exit status."""
     results: dict[str, dict[str, Any]] = {}
     failed = []
-    for name in options.only or STEPS:
+    for name in names:
         try:
             results[name] = _step(name, options)
         except KeyboardInterrupt:

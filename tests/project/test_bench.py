@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import json
 import math
@@ -367,6 +368,20 @@ def test_bad_arguments_are_one_sentence_and_exit_2(tmp_path, arguments, word):
     assert len(done.stderr.strip().splitlines()) == 1
     assert word in done.stderr
     assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_runs_do_not_write_to_one_folder(tmp_path):
+    """They would mix their files, and each would be the other's load."""
+    held = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        done = run("--quick", "--processes", "1", "--only", "startup", "--results", tmp_path)
+    finally:
+        os.close(held)
+    assert done.returncode == 2
+    assert "another run writes to" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
 
