@@ -1,10 +1,13 @@
 """One run of the C core in this process, a child; its facts and the memory it took are left in `result`.
 
-Arguments: the lab's file, the variant, and the settings of the run as JSON.
+Arguments: the lab's file, the variant, and the settings of the run as JSON. With `short_rounds` among them, as many
+short runs before and after it as make up a tenth of its rounds: the speed of a processor changes over
+seconds, and a long run is comparable only with short ones around it.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import re
@@ -29,15 +32,23 @@ def _run(file: str, variant: str, settings: dict[str, Any]) -> dict[str, Any]:
     lab = rl.find_lab(file)
     module = importlib.import_module(f"{lab.name}_{variant}")
     before = _rss_mb()
-    facts = _race.run(
+    short_rounds = settings.pop("short_rounds", 0)
+    core = functools.partial(
+        _race.run,
         setup=getattr(module, str(lab.setup)),
         actors=[actor.body for actor in lab.cast(settings["threads"])],
         observe=lab.observe,
         observe_key=lab.observe_key,
-        **settings,
     )
+    times = settings["rounds"] // short_rounds // 10 if short_rounds else 0
+    around = {**settings, "rounds": short_rounds}
+    short = [core(**around) for _ in range(times)]
+    facts = core(**settings)
+    short += [core(**around) for _ in range(times)]
     kept = {name: facts[name] for name in _KEPT}
-    return {**kept, "rss_mb": _rss_mb(), "rss_before_mb": before}
+    ran = sum(one["rounds"] for one in short)
+    cost = sum(one["seconds_racing"] for one in short) / ran if ran else None
+    return {**kept, "rss_mb": _rss_mb(), "rss_before_mb": before, "short_s_per_round": cost}
 
 
 _KEPT = (
