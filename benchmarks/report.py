@@ -136,12 +136,13 @@ def ways(results: Results, lab: str) -> Table:
         rows.append(
             {
                 "way": rate["text"],
-                "rounds/s": spread(rate),
+                # What matters most first: on a phone the rest is a scroll away.
                 "failed": failed_words(counts[f"{key}/failed"]),
-                "failures/s": plain(figures[f"{key}/failures_per_s"]["median"]),
                 "first failure": first_words(
                     counts[f"{key}/found"], figures.get(f"{key}/first_failure")
                 ),
+                "rounds/s": spread(rate),
+                "failures/s": plain(figures[f"{key}/failures_per_s"]["median"]),
             }
         )
     return Table(rows, f"{lab}: every way in the same run")
