@@ -443,25 +443,28 @@ def test_too_many_labels_are_gathered_and_long_ones_cut(core: Path) -> None:
 
 
 def test_offsets_delay_one_actor(core: Path) -> None:
+    """Delays as long as a time slice, and a majority: a busy machine disturbs single rounds, not most of them."""
     said = race(
         core,
         """
+        from collections import Counter
         def who(log, name): log.append(name)
         counts = {}
-        for ns in (300_000, -300_000):
+        for ns in (3_000_000, -3_000_000):
             r = _race.run(setup=list, actors=[(who, "a"), (who, "b")], offsets_ns=[0, ns],
-                          rounds=300, observe=lambda log, returned, threads: "".join(log))
-            counts[ns] = (r["outcomes"], r["offsets_ns"])
-        say(later=counts[300_000], earlier=counts[-300_000])
+                          rounds=100, observe=lambda log, returned, threads: "".join(log))
+            both = Counter(r["outcomes"]) + Counter(r["outcomes_detached"])
+            counts[ns] = (both, r["offsets_ns"])
+        say(later=counts[3_000_000], earlier=counts[-3_000_000])
         """,
     )
 
     later, offsets = said["later"]
-    assert later.get("ab", 0) > 4 * later.get("ba", 0)
-    assert offsets == pytest.approx([0, 300_000], rel=0.01)
+    assert later.get("ab", 0) > later.get("ba", 0)
+    assert offsets == pytest.approx([0, 3_000_000], rel=0.01)
     earlier, offsets = said["earlier"]
-    assert earlier.get("ba", 0) > 4 * earlier.get("ab", 0)
-    assert offsets == pytest.approx([300_000, 0], rel=0.01)
+    assert earlier.get("ba", 0) > earlier.get("ab", 0)
+    assert offsets == pytest.approx([3_000_000, 0], rel=0.01)
 
 
 # ---- who makes, who frees, and what is left ------------------------------------------------------
