@@ -443,7 +443,7 @@ def test_too_many_labels_are_gathered_and_long_ones_cut(core: Path) -> None:
 
 
 def test_offsets_delay_one_actor(core: Path) -> None:
-    """Delays as long as a time slice, and a majority: a busy machine disturbs single rounds, not most of them."""
+    """Delays as long as a time slice: a busy machine disturbs single rounds, not most of them."""
     said = race(
         core,
         """
@@ -460,10 +460,10 @@ def test_offsets_delay_one_actor(core: Path) -> None:
     )
 
     later, offsets = said["later"]
-    assert later.get("ab", 0) > later.get("ba", 0)
+    assert later.get("ab", 0) > 4 * later.get("ba", 0)
     assert offsets == pytest.approx([0, 3_000_000], rel=0.01)
     earlier, offsets = said["earlier"]
-    assert earlier.get("ba", 0) > earlier.get("ab", 0)
+    assert earlier.get("ba", 0) > 4 * earlier.get("ab", 0)
     assert offsets == pytest.approx([3_000_000, 0], rel=0.01)
 
 
