@@ -46,8 +46,9 @@ env-checks:
 	@$(RUN)/envs.py checks
 
 .PHONY: record
-record: env  ## run what the book shows as recorded, and keep it in notebooks/recorded/
+record: env  ## run what the book shows as recorded, and keep it in notebooks/recorded/ (RECORD=--stale: what has drifted)
 	@.venv-ft/bin/python benchmarks/record_welcome.py
+	@.venv-ft/bin/racelab record $(RECORD)
 
 .PHONY: bench
 bench: env  ## how fast racelab finds what the usual recipes miss (about ten minutes; BENCH=--quick for one)

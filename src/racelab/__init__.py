@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from racelab.lab import ACCEPTABLE, FORBIDDEN, INTERESTING, Actor, Grade, Lab, find_lab, labs
     from racelab.machine import environment
     from racelab.racing import RaceError, Scan, calibrate, race, scan_offsets
+    from racelab.recording import recorded
     from racelab.result import Comparison, Repetition, Result, compare, merge
     from racelab.runner import Ending, run_child
     from racelab.show import show_diff, show_source
@@ -35,6 +36,7 @@ _HOME = {
     "calibrate": "racing",
     "race": "racing",
     "scan_offsets": "racing",
+    "recorded": "recording",
     "Comparison": "result",
     "Repetition": "result",
     "Result": "result",
@@ -79,6 +81,7 @@ __all__ = [
     "merge",
     "plan",
     "race",
+    "recorded",
     "run_child",
     "scan_offsets",
     "show_diff",

@@ -1,0 +1,62 @@
+"""The command ``racelab record``: long runs that the book shows beside today's."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+
+def add_commands(commands: Any) -> None:
+    """Add ``record`` to the command line."""
+    parser = commands.add_parser(
+        "record",
+        help="make the long runs that the book shows as recorded",
+        description="Race and measure what ext/<slug>/ says, and replace notebooks/recorded/<slug>.jsonl.",
+    )
+    parser.add_argument("slugs", nargs="*", metavar="LAB", help="folders of ext; default: all")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="this measurement or variant alone",
+    )
+    parser.add_argument("--stale", action="store_true", help="only what is missing or has drifted")
+    parser.add_argument("--list", action="store_true", help="say what would be recorded")
+    parser.set_defaults(command=_record)
+
+
+def _record(options: argparse.Namespace) -> int:
+    from racelab.recording import drift, load_plan, record, recorded
+    from racelab.show import find_ext
+
+    slugs = options.slugs or sorted(
+        folder.name
+        for folder in find_ext().iterdir()
+        if (folder / "lab.py").is_file() or (folder / "measure.py").is_file()
+    )
+    if options.only and len(slugs) != 1:
+        raise ValueError("--only goes with one LAB: name it.")
+    for slug in slugs:
+        plan = load_plan(slug)
+        if not plan.races and not plan.measurements:
+            continue
+        if options.stale and _is_fresh(slug, drift):
+            continue
+        if options.list:
+            for race in plan.races:
+                print(f"{slug}: {', '.join(f'{k}={v}' for k, v in race.items() if k != 'lab')}")
+            for name in plan.measurements:
+                print(f"{slug}: {name}")
+            continue
+        record(slug, options.only, say=lambda text: print(text, file=sys.stderr, flush=True))
+        print(f"{slug}: {recorded(slug).path.name}", flush=True)
+    return 0
+
+
+def _is_fresh(slug: str, drift: Any) -> bool:
+    try:
+        return not drift(slug)
+    except (FileNotFoundError, ValueError):
+        return False

@@ -1,0 +1,398 @@
+"""Long runs, recorded: made by `racelab record`, kept in the book's `notebooks/recorded/`, drawn beside today's.
+
+A line of ``notebooks/recorded/<slug>.jsonl`` is either a race (`Result.to_json_line`) or a measurement:
+
+    {"measurement": "cost", "rows": [{...}, ...], "sources_sha256": "...", "python": "...", "machine": "...",
+     "date": "...", "wall_s": 12.3}
+
+What is recorded is said by ``ext/<slug>/measure.py``, where there is one: ``RACES``, a list of arguments of
+`race`, and ``MEASUREMENTS``, names of functions that return rows. A measurement that depends on other folders
+of `ext` names them in ``DEPENDS``. Without that file, every variant of the folder's lab is raced once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from racelab.result import Result
+from racelab.show import find_ext
+
+__all__ = ["Measurement", "Recorded", "Recording", "drift", "load_plan", "record", "recorded"]
+
+#: What is raced where measure.py says nothing: enough for an interval, and over in a cup of tea for all labs.
+DEFAULT_RACE = {"count": 30, "seconds": 6.0}
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Rows that a function of ``measure.py`` returned, with where and when.
+
+    Attributes:
+        name: of the measurement.
+        rows: flat dictionaries, as they were returned.
+        sources_sha256: of all files that it depends on, see `sources_digest`.
+        python, machine, date: where and when it was made.
+        wall_s: how long it took, s.
+    """
+
+    name: str
+    rows: Rows
+    sources_sha256: str
+    python: str
+    machine: str
+    date: str
+    wall_s: float = 0.0
+
+    def to_json_line(self) -> str:
+        """Everything on one line."""
+        everything = {"measurement": self.name, **vars(self)}
+        del everything["name"]
+        return json.dumps(everything, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What was recorded for one slug.
+
+    Attributes:
+        slug: the folder in `ext` that it was made from.
+        races: results, in the order in which they were recorded.
+        measurements: name to measurement.
+        path: the file.
+    """
+
+    slug: str
+    races: tuple[Result, ...]
+    measurements: Mapping[str, Measurement]
+    path: Path
+
+    def result(self, variant: str, **wanted: Any) -> Result:
+        """The recorded race of a variant: the first that agrees with everything wanted.
+
+        Args:
+            variant: e.g. "broken".
+            wanted: attributes of the `Result`, e.g. ``threads=2``, ``widened=True``, ``gil=True``,
+                ``lab="other"``. Not widened unless asked for.
+
+        Raises:
+            LookupError: there is none; the message names those that are there.
+        """
+        wanted = {"widened": False, **wanted}
+        for race in self.races:
+            if race.variant == variant and all(getattr(race, k) == v for k, v in wanted.items()):
+                return race
+        known = "; ".join(
+            f"{r.variant}, threads={r.threads}" + (", widened" if r.widened else "")
+            for r in self.races
+        )
+        raise LookupError(
+            f"{self.path.name} has no race of {variant!r} with {wanted}; it has: {known or 'none'}."
+        )
+
+    def results(self, **wanted: Any) -> dict[str, Result]:
+        """Variant to its first recorded race that agrees with everything wanted, as for `result`."""
+        wanted = {"widened": False, **wanted}
+        found: dict[str, Result] = {}
+        for race in self.races:
+            if all(getattr(race, key) == value for key, value in wanted.items()):
+                found.setdefault(race.variant or "", race)
+        return found
+
+    def rows(self, name: str) -> Rows:
+        """The rows of a measurement.
+
+        Raises:
+            LookupError: there is none of that name; the message names those that are there.
+        """
+        if name not in self.measurements:
+            known = ", ".join(self.measurements) or "none"
+            raise LookupError(f"{self.path.name} has no measurement {name!r}; it has: {known}.")
+        return self.measurements[name].rows
+
+    @property
+    def about(self) -> About:
+        """Where and when, as a sentence for a caption."""
+        days: dict[tuple[str, str], set[str]] = {}
+        for race in self.races:
+            place = f"{race.machine}, {race.cores:g} cores", race.python
+            days.setdefault(place, set()).add(race.date[:10])
+        for one in self.measurements.values():
+            days.setdefault((one.machine, one.python), set()).add(one.date[:10])
+        said = [
+            f"{machine}, Python {python}, {' and '.join(sorted(dates))}"
+            for (machine, python), dates in sorted(days.items())
+        ]
+        return About("Recorded on " + "; ".join(said) + ".")
+
+
+class About(str):
+    """A sentence that shows itself without quotes."""
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
+
+def recorded(slug: str) -> Recorded:
+    """The recording of a slug.
+
+    Args:
+        slug: a folder of `ext`, e.g. "lost_update".
+
+    Raises:
+        FileNotFoundError: nothing was recorded; the message says what to run.
+        ValueError: a line of the file is damaged; the message says which.
+    """
+    path = _file(slug)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"nothing is recorded for {slug!r} ({path.name} is not there): run `racelab record {slug}`."
+        )
+    races, measurements = [], {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            one = _line(line)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(
+                f"{path.name}, line {number} is no recording ({error}): run `racelab record {slug}`."
+            ) from error
+        if isinstance(one, Measurement):
+            measurements[one.name] = one
+        else:
+            races.append(one)
+    return Recorded(slug, tuple(races), measurements, path)
+
+
+def _line(line: str) -> Result | Measurement:
+    data = json.loads(line)
+    if "measurement" not in data:
+        return Result.from_json_line(line)
+    data["name"] = data.pop("measurement")
+    return Measurement(**data)
+
+
+def _file(slug: str) -> Path:
+    return find_ext().parent / "notebooks" / "recorded" / f"{slug}.jsonl"
+
+
+# ---------------------------------------------------------------------------------------------------
+# What is to be recorded
+# ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What `record` makes for one slug.
+
+    Attributes:
+        slug: the folder in `ext`.
+        races: arguments of `race`, one dictionary each, "lab" filled in.
+        measurements: name to function.
+        sources_sha256: of everything that the measurements depend on.
+    """
+
+    slug: str
+    races: tuple[dict[str, Any], ...]
+    measurements: Mapping[str, Callable[[], Rows]]
+    sources_sha256: str
+
+
+def load_plan(slug: str) -> Recording:
+    """What there is to record for a slug: from its measure.py, else every variant of its lab.
+
+    Raises:
+        FileNotFoundError: there is neither a lab nor a measure.py.
+        ValueError: measure.py says something that cannot be; the message says what.
+    """
+    from racelab.lab import load_labs
+
+    folder = find_ext() / slug
+    lab_file, plan_file = folder / "lab.py", folder / "measure.py"
+    if not lab_file.is_file() and not plan_file.is_file():
+        raise FileNotFoundError(f"ext/{slug} has neither lab.py nor measure.py: nothing to record.")
+    plan = _import(plan_file, f"measure_{slug}") if plan_file.is_file() else ModuleType("none")
+    races = getattr(plan, "RACES", None)
+    if races is None:
+        labs = load_labs(lab_file) if lab_file.is_file() else []
+        races = [{"lab": one.name, "variant": v} for one in labs for v in one.variants]
+    filled = tuple(_filled(slug, number, race) for number, race in enumerate(races))
+    depends = [slug, *getattr(plan, "DEPENDS", ())]
+    return Recording(slug, filled, dict(getattr(plan, "MEASUREMENTS", {})), sources_digest(depends))
+
+
+def _filled(slug: str, number: int, race: Mapping[str, Any]) -> dict[str, Any]:
+    from racelab.racing import race as run
+
+    unknown = set(race) - set(inspect.signature(run).parameters)
+    if unknown:
+        raise ValueError(
+            f"ext/{slug}/measure.py: RACES[{number}]: race() has no {sorted(unknown)}."
+        )
+    sized = {"count", "seconds", "rounds"} & set(race)
+    return {"lab": slug, **({} if sized else DEFAULT_RACE), **race}
+
+
+def _import(path: Path, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path} cannot be imported.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def sources_digest(slugs: Iterable[str]) -> str:
+    """SHA-256 of all files in these folders of `ext`, names and contents."""
+    digest = hashlib.sha256()
+    for slug in slugs:
+        for path in sorted((find_ext() / slug).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(f"{slug}/{path.name}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+# ---------------------------------------------------------------------------------------------------
+# Making it
+# ---------------------------------------------------------------------------------------------------
+
+
+def record(
+    slug: str, only: Sequence[str] = (), say: Callable[[str], None] = lambda _: None
+) -> Recorded:
+    """Make a slug's recording anew, all of it or some, and replace its file when it is complete.
+
+    Args:
+        slug: a folder of `ext`.
+        only: names of measurements, or variants, to make anew; the rest is kept. Default: everything.
+        say: told what begins and what came out.
+
+    Raises:
+        ValueError: `only` names what there is not; a race could not be run, or a measurement returned
+            something else than rows. The file is as it was.
+    """
+    plan = load_plan(slug)
+    path = _file(slug)
+    known = {str(race.get("variant")) for race in plan.races} | set(plan.measurements)
+    if set(only) - known:
+        raise ValueError(
+            f"{slug} records {', '.join(sorted(known))}; not {', '.join(set(only) - known)}."
+        )
+    before = recorded(slug) if only and path.is_file() else None
+    lines = [_race_line(race, only, before, say) for race in plan.races]
+    for name, function in plan.measurements.items():
+        if before and name in before.measurements and name not in only:
+            lines.append(before.measurements[name].to_json_line())
+            continue
+        say(f"{slug}: {name}")
+        lines.append(_measured(plan, name, function).to_json_line())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(f".{os.getpid()}.new")
+    fresh.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    fresh.replace(path)
+    return recorded(slug)
+
+
+def _race_line(
+    race: dict[str, Any],
+    only: Sequence[str],
+    before: Recorded | None,
+    say: Callable[[str], None],
+) -> str:
+    from racelab.racing import race as run
+
+    if before and race.get("variant") not in only:
+        kept = [old for old in before.races if _same(race, old)]
+        if kept:
+            return kept[0].to_json_line()
+    asked = ", ".join(f"{key}={value}" for key, value in race.items() if key != "lab")
+    say(f"{race['lab']}: {asked}")
+    seen = run(**race, progress=False)
+    if not seen.ran:
+        raise ValueError(f"{race['lab']}, {asked}: nothing was run. Nothing is recorded.\n{seen}")
+    say(
+        f"    {seen.failed_rounds:,} of {seen.rounds:,} rounds, {seen.failed_repetitions} of {len(seen.ran)} repetitions failed"
+    )
+    return seen.to_json_line()
+
+
+def _same(race: Mapping[str, Any], old: Result) -> bool:
+    """Whether a recorded race is the one that the plan describes."""
+    asked = {key: race[key] for key in ("variant", "threads", "mode", "release") if key in race}
+    gil = {"auto": None, 0: False, 1: True}[race.get("gil", "auto")]
+    return (
+        old.lab == Path(str(race["lab"])).stem
+        and old.widened == race.get("widen", False)
+        and (gil is None or old.gil == gil)
+        and all(getattr(old, key) == value for key, value in asked.items())
+    )
+
+
+def _measured(plan: Recording, name: str, function: Callable[[], Rows]) -> Measurement:
+    from racelab import machine
+
+    begin = time.monotonic()
+    rows = function()
+    flat = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
+    if not flat or not rows:
+        raise ValueError(
+            f"{plan.slug}: {name} returned {rows!r:.80}, not a list of rows; nothing is recorded."
+        )
+    about = machine.environment()
+    return Measurement(
+        name=name,
+        rows=rows,
+        sources_sha256=plan.sources_sha256,
+        python=about.python,
+        machine=f"{about.cpu}, {about.cores:g} cores",
+        date=time.strftime("%Y-%m-%d"),
+        wall_s=round(time.monotonic() - begin, 3),
+    )
+
+
+def drift(slug: str) -> list[str]:
+    """What in a recording is not of the sources that are here now: one sentence each, none if all is.
+
+    Compiles what it must to know a race's sources (from the cache where they are as they were).
+    """
+    from racelab.build import compile
+    from racelab.lab import find_lab
+
+    plan, seen = load_plan(slug), recorded(slug)
+    remedy = f"run `racelab record {slug}`"
+    found = []
+    for race in seen.races:
+        lab = find_lab(race.lab)
+        if race.variant not in lab.variants:
+            found.append(f"{slug}: {race.variant} was recorded and is not in ext/: {remedy}.")
+        elif (
+            compile(lab.source_files(race.variant), flags=list(race.flags)).sha256
+            != race.source_sha256
+        ):
+            found.append(
+                f"{slug}: the source of {race.variant} changed after it was recorded: {remedy}."
+            )
+    for planned in plan.races:
+        if not any(_same(planned, race) for race in seen.races):
+            found.append(f"{slug}: {planned} is planned and not recorded: {remedy}.")
+    for name in plan.measurements:
+        if name not in seen.measurements:
+            found.append(f"{slug}: {name} is planned and not recorded: {remedy}.")
+    for name, one in seen.measurements.items():
+        if name not in plan.measurements:
+            found.append(f"{slug}: {name} was recorded and is not in measure.py: {remedy}.")
+        elif one.sources_sha256 != plan.sources_sha256:
+            found.append(f"{slug}: something in ext/ that {name} depends on changed: {remedy}.")
+    return found
