@@ -43,6 +43,8 @@ __all__ = [
     "flagship",
     "outcomes",
     "rate_vs_count",
+    "rates",
+    "scaling",
     "scan",
     "skew_histogram",
     "timeline",
@@ -452,6 +454,7 @@ def dots(
     groups: Mapping[str, Sequence[float]],
     *,
     xlabel: str,
+    recorded: Mapping[str, Sequence[float]] | None = None,
     log: bool | None = None,
     ax: Axes | None = None,
     title: str | None = None,
@@ -461,6 +464,8 @@ def dots(
     Args:
         groups: name of the group to its values, drawn from top to bottom; none of them empty.
         xlabel: what a value is, with its unit.
+        recorded: the same from a recorded run: a line from the lowest to the highest value, with a
+            tick at the median. Names that only it has come last.
         log: logarithmic axis; by default where all values are above 0 and span a factor of 50 or more.
         ax: where to draw; a new figure by default.
         title: above the Axes; none by default.
@@ -469,9 +474,10 @@ def dots(
         ValueError: no groups, an empty one, or a value that a log axis cannot show; the message names
             the group, the index and the value.
     """
-    if not groups:
+    before = recorded or {}
+    if not groups and not before:
         raise ValueError("dots: no groups given. Pass at least one name with its values.")
-    for name, values in groups.items():
+    for name, values in [*groups.items(), *before.items()]:
         if len(values) == 0:
             raise ValueError(f"dots: group {name!r} has no values.")
         for index, value in enumerate(values):
@@ -479,17 +485,20 @@ def dots(
                 raise ValueError(
                     f"dots: {name!r}[{index}] is {value!r}, which this axis cannot show."
                 )
-    everything = [value for values in groups.values() for value in values]
+    everything = [
+        value for some in (groups, before) for values in some.values() for value in values
+    ]
     if log is None:
         log = min(everything) > 0 and max(everything) >= 50 * min(everything)
-    axes = _axes(ax, height_in=0.85 + 0.5 * len(groups))
-    words = [
-        _draw_dots(axes, row, name, values) for row, (name, values) in enumerate(groups.items())
-    ]
-    axes.set_yticks(range(len(groups)), list(groups))
-    axes.set_ylim(len(groups) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0, pad=7)
-    axes.grid(visible=False, axis="y")
+    names = list({**groups, **before})
+    axes = _axes(ax, height_in=0.85 + 0.5 * len(names) + (0.35 if before else 0.0))
+    words = []
+    for row, name in enumerate(names):
+        if name in before:
+            words.append(_draw_span(axes, row, name, before[name]))
+        if name in groups:
+            words.append(_draw_dots(axes, row, name, groups[name]))
+    _rows_axis(axes, names)
     if log:
         axes.set_xlim(min(everything) / 1.3, max(everything) * 1.3)
         _log_x(axes, lambda value, _: _three(value))
@@ -497,7 +506,45 @@ def dots(
         axes.set_xlim(left=min(0.0, *everything) if min(everything) < 0 else 0.0)
     axes.set_xlabel(f"{xlabel}, log scale" if log else xlabel)
     _title(axes, title)
+    if before:
+        _day_legend(axes, today="o" if groups else None)
     return describe(axes, f"{xlabel[:1].upper()}{xlabel[1:]}, one dot per value. {' '.join(words)}")
+
+
+def _rows_axis(axes: Axes, names: Sequence[str]) -> None:
+    """One row per name, the first at the top."""
+    axes.set_yticks(range(len(names)), list(names))
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0, pad=7)
+    axes.grid(visible=False, axis="y")
+
+
+def _draw_span(axes: Axes, row: int, name: str, values: Sequence[float]) -> str:
+    """A recorded group: a line from lowest to highest, a tick at the median. Returns its words."""
+    median = statistics.median(values)
+    axes.plot(
+        [min(values), max(values)],
+        [row, row],
+        color=INK,
+        linewidth=6,
+        alpha=0.35,
+        solid_capstyle="butt",
+    )
+    axes.plot([median, median], [row - 0.18, row + 0.18], color=INK, linewidth=2)
+    return f"{name}, recorded: median {_three(median)}, {_three(min(values))} to {_three(max(values))}."
+
+
+def _day_legend(axes: Axes, today: str | None) -> None:
+    """What is a recorded line and what is a mark of today."""
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], color=INK, linewidth=6, alpha=0.35, solid_capstyle="butt")]
+    labels = ["recorded"]
+    if today is not None:
+        look = {"markerfacecolor": "none", "markeredgecolor": PALETTE["fixed"]}
+        handles.append(Line2D([], [], linestyle="none", marker=today, markersize=6, **look))
+        labels.append("today")
+    _legend_below(axes, handles, labels, ncols=2)
 
 
 def _draw_dots(axes: Axes, row: int, name: str, values: Sequence[float]) -> str:
@@ -517,6 +564,226 @@ def _draw_dots(axes: Axes, row: int, name: str, values: Sequence[float]) -> str:
     )
     axes.plot([median, median], [row - 0.3, row + 0.3], color=PALETTE["broken"], linewidth=2.4)
     return f"{name}: median {_three(median)}, {_three(min(values))} to {_three(max(values))}."
+
+
+# -- rates side by side ----------------------------------------------------------------------------
+
+
+@_styled
+def rates(
+    today: Mapping[str, Any],
+    recorded: Mapping[str, Any] | None = None,
+    *,
+    per: str = "round",
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> Axes:
+    """Draw failure rates side by side, one row each, on a log axis.
+
+    Recorded: a thick line as long as the interval, with a tick at the estimate. Today: a mark, filled
+    for broken and open for fixed, with its interval. Nothing failed: an arrow that leads down from the
+    upper bound, because the rate is somewhere below it.
+
+    Args:
+        today: name of the row to a result, a `stats.Rate`, or None where nothing was run.
+        recorded: the same from recorded runs. Names that only it has come last.
+        per: what a rate is per, for results: ``"round"`` or ``"repetition"``.
+        ax: where to draw; a new figure by default.
+        title: above the Axes; none by default.
+
+    Raises:
+        ValueError: no rows, another `per`, or a result without a run; the message names the row.
+    """
+    if per not in ("round", "repetition"):
+        raise ValueError(f"per is {per!r}: use 'round' or 'repetition'.")
+    before = {name: _rate_of(name, one, per) for name, one in (recorded or {}).items()}
+    now = {name: _rate_of(name, one, per) for name, one in today.items() if one is not None}
+    names = list({**today, **before})
+    drawn = [*before.values(), *now.values()]
+    if not drawn:
+        raise ValueError("rates: nothing to draw. Pass at least one name with a result.")
+    floor = min(rate.low or rate.high for rate in drawn) / 4
+    axes = _axes(ax, height_in=1.25 + 0.45 * len(names))
+    words = []
+    for row, name in enumerate(names):
+        shift = 0.16 if name in before and name in now else 0.0
+        if name in before:
+            _draw_recorded_rate(axes, row + shift, before[name], floor)
+            words.append(f"{name}, recorded: {before[name]}.")
+        if name in now:
+            broken = _looks_broken(name, today[name])
+            _draw_rate(axes, row - shift, now[name], broken=broken)
+            words.append(f"{name}, today: {now[name]}.")
+    _rows_axis(axes, names)
+    axes.set_xlim(floor, min(2.0, 1.8 * max(rate.high for rate in drawn)))
+    _log_x(axes, lambda value, _: _share_text(value) if value <= 1 else "")
+    axes.set_xlabel(f"failures per {drawn[0].unit} (log scale)")
+    _title(axes, title)
+    _rates_legend(axes, before.values(), now.values())
+    return describe(axes, f"Failure rates per {drawn[0].unit}. {' '.join(words)}")
+
+
+def _rate_of(name: str, one: Any, per: str) -> stats.Rate:
+    rate = one if isinstance(one, stats.Rate) else getattr(one, f"rate_per_{per}")
+    if rate is None:
+        raise ValueError(f"rates: {name!r} has no run, so there is no rate to draw.")
+    return rate
+
+
+def _looks_broken(name: str, one: Any) -> bool:
+    """By the result's variant, else by the name of its row."""
+    return not str(getattr(one, "variant", None) or name).startswith("fixed")
+
+
+def _draw_recorded_rate(axes: Axes, row: float, rate: stats.Rate, floor: float) -> None:
+    if rate.failed == 0:
+        _draw_left_of(axes, rate.high, row, INK)
+        return
+    axes.plot(
+        [max(rate.low, floor), rate.high],
+        [row, row],
+        color=INK,
+        linewidth=6,
+        alpha=0.35,
+        solid_capstyle="butt",
+    )
+    axes.plot([rate.estimate] * 2, [row - 0.13, row + 0.13], color=INK, linewidth=2)
+
+
+def _draw_rate(axes: Axes, row: float, rate: stats.Rate, *, broken: bool) -> None:
+    colour = PALETTE["broken" if broken else "fixed"]
+    if rate.failed == 0:
+        _draw_left_of(axes, rate.high, row, colour)
+    else:
+        axes.plot([rate.low, rate.high], [row, row], color=colour, linewidth=1.4)
+    axes.plot(
+        [rate.estimate if rate.failed else rate.high],
+        [row],
+        linestyle="none",
+        marker="o" if broken else "s",
+        markersize=6.5,
+        color=colour,
+        markerfacecolor=colour if broken else "none",
+    )
+
+
+def _draw_left_of(axes: Axes, x: float, row: float, colour: str) -> None:
+    """A bar at an upper bound and an arrow to the left of it."""
+    axes.plot([x, x], [row - 0.13, row + 0.13], color=colour, linewidth=1.6)
+    _draw_bound(axes, x, row, {"colour": colour}, towards=(-24, 0))
+
+
+def _rates_legend(axes: Axes, before: Iterable[stats.Rate], now: Iterable[stats.Rate]) -> None:
+    """What is of today, what was recorded, and what the arrows mean."""
+    from matplotlib.lines import Line2D
+
+    before, now = list(before), list(now)
+    handles, labels = [], []
+    if before:
+        handles.append(Line2D([], [], color=INK, linewidth=6, alpha=0.35, solid_capstyle="butt"))
+        labels.append("recorded")
+    if now:
+        handles.append(Line2D([], [], color=INK, linewidth=1.4, marker="o", markersize=6))
+        labels.append("today")
+    if any(rate.failed == 0 for rate in (*before, *now)):
+        handles.append(Line2D([], [], linestyle="none", color=INK, marker=4, markersize=7))
+        labels.append("none failed: below this")
+    _legend_below(axes, handles, labels, ncols=3)
+
+
+# -- against the number of threads ------------------------------------------------------------------
+
+
+@_styled
+def scaling(
+    today: Mapping[str, Mapping[float, Sequence[float]]],
+    recorded: Mapping[str, Mapping[float, Sequence[float]]] | None = None,
+    *,
+    xlabel: str = "threads",
+    ylabel: str,
+    log_y: bool | None = None,
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> Axes:
+    """Draw how something grows with the number of threads: a line per way, its median at each number.
+
+    Recorded medians are joined by a line; today's are marks with a bar from the lowest to the highest value.
+
+    Args:
+        today: name to {number of threads: measured values}.
+        recorded: the same from a recorded run.
+        xlabel, ylabel: what the numbers are, with the unit.
+        log_y: logarithmic; by default where all values are above 0 and span a factor of 50 or more.
+        ax: where to draw; a new figure by default.
+        title: above the Axes; none by default.
+
+    Raises:
+        ValueError: nothing to draw, or a name without values; the message names it.
+    """
+    from matplotlib.ticker import NullLocator
+
+    before = recorded or {}
+    names = list({**today, **before})
+    points = [
+        (name, x, value)
+        for some in (today, before)
+        for name, by_x in some.items()
+        for x, values in by_x.items()
+        for value in values
+    ]
+    empty = [name for name in names if name not in {point[0] for point in points}]
+    if not names or empty:
+        raise ValueError(
+            f"scaling: no values for {empty[0]!r}." if empty else "scaling: no values."
+        )
+    everything = [value for _, _, value in points]
+    if log_y is None:
+        log_y = min(everything) > 0 and max(everything) >= 50 * min(everything)
+    axes = _axes(ax, height_in=3.8)
+    words = []
+    colours = (PALETTE["fixed"], PALETTE["broken"], PALETTE["good"], PALETTE["other"], INK)
+    for nth, name in enumerate(names):
+        look = {"color": colours[nth % 5], "marker": "os^Dv"[nth % 5], "markersize": 6}
+        words += _draw_growth(axes, name, before.get(name, {}), today.get(name, {}), look)
+    xs = sorted({x for _, x, _ in points})
+    if min(xs) > 0 and max(xs) >= 4 * min(xs):
+        axes.set_xscale("log", base=2)
+    axes.set_xticks(xs, [_three(x) for x in xs])
+    axes.xaxis.set_minor_locator(NullLocator())
+    if log_y:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda value, _: _three(value))
+    else:
+        axes.set_ylim(bottom=0.0)
+    axes.set(xlabel=xlabel, ylabel=f"{ylabel}, log scale" if log_y else ylabel)
+    _title(axes, title)
+    handles, labels = axes.get_legend_handles_labels()
+    _legend_below(axes, handles, labels, ncols=2)
+    return describe(axes, f"{ylabel} against {xlabel}. {' '.join(words)}")
+
+
+def _draw_growth(
+    axes: Axes,
+    name: str,
+    before: Mapping[float, Sequence[float]],
+    now: Mapping[float, Sequence[float]],
+    look: Mapping[str, Any],
+) -> list[str]:
+    """One way: its recorded line and today's marks. Returns their words."""
+    words = []
+    for kind, by_x in (("recorded", before), ("today", now)):
+        if not by_x:
+            continue
+        xs = sorted(x for x in by_x if by_x[x])
+        medians = [statistics.median(by_x[x]) for x in xs]
+        line = {"linestyle": "-", "markersize": 3} if kind == "recorded" else {"linestyle": "none"}
+        axes.plot(xs, medians, **{**look, **line}, label=f"{name}, {kind}")
+        if kind == "today":
+            for x in xs:
+                axes.plot([x, x], [min(by_x[x]), max(by_x[x])], color=look["color"], linewidth=1.2)
+        said = ", ".join(f"{_three(y)} at {_three(x)}" for x, y in zip(xs, medians, strict=True))
+        words.append(f"{name}, {kind}: median {said}.")
+    return words
 
 
 # -- failures against count ------------------------------------------------------------------------
@@ -810,8 +1077,14 @@ def _draw_path(
     _draw_points(axes, one, counts, shown, look)
 
 
-def _draw_bound(axes: Axes, x: float, y: float, look: Mapping[str, Any]) -> None:
-    """An arrow down from an upper bound: the value is somewhere below."""
+def _draw_bound(
+    axes: Axes,
+    x: float,
+    y: float,
+    look: Mapping[str, Any],
+    towards: tuple[float, float] = (0, -15),
+) -> None:
+    """An arrow away from an upper bound, by default down: the value is somewhere below."""
     arrow = {
         "arrowstyle": "<-",
         "color": look["colour"],
@@ -819,7 +1092,7 @@ def _draw_bound(axes: Axes, x: float, y: float, look: Mapping[str, Any]) -> None
         "shrinkA": 0,
         "shrinkB": 3,
     }
-    note = axes.annotate("", (x, y), xytext=(0, -15), textcoords="offset points", arrowprops=arrow)
+    note = axes.annotate("", (x, y), xytext=towards, textcoords="offset points", arrowprops=arrow)
     if note.arrow_patch is not None:
         note.arrow_patch.set_clip_path(axes.patch)  # near 0 it would reach into the tick labels
 
