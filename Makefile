@@ -17,6 +17,10 @@ help:  ## this list
 book: env env-book  ## the executed site: _build/html/index.html
 	@$(RUN)/book.py
 
+.PHONY: preview
+preview: env env-book  ## one page alone, executed anew: CH=06_lost_update (CORES=0 pins it to a core)
+	@$(RUN)/preview.py $(CH) $(if $(CORES),--cores $(CORES))
+
 .PHONY: test
 test: book env-checks  ## all tests
 	@$(RUN)/test.py
