@@ -1,6 +1,6 @@
 /* lazy_slot_broken.c: made when first asked for, sometimes twice. BROKEN ON PURPOSE.
  *
- * Lesson   notebooks/08_lazy_slot.md
+ * Lesson   notebooks/08_caches.md
  * Bug      The test and the store are two steps. Two threads can both find the slot empty:
  *          each makes an object, and one of the two is leaked.
  * Needs    a free-threaded build, two attached threads, the very first call of both

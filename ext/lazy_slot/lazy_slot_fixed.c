@@ -1,6 +1,6 @@
 /* lazy_slot_fixed.c: made when first asked for, once.
  *
- * Lesson   notebooks/08_lazy_slot.md
+ * Lesson   notebooks/08_caches.md
  * Repair   A PyMutex makes test and store one step. It is taken on every call: simple
  *          first; what a faster check in front of it needs is another lesson.
  * Broken   lazy_slot_broken.c; the two differ only in this header and in [race] regions
