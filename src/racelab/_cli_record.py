@@ -36,7 +36,7 @@ def _record(options: argparse.Namespace) -> int:
         for folder in find_ext().iterdir()
         if (folder / "lab.py").is_file() or (folder / "measure.py").is_file()
     )
-    if options.only and len(slugs) != 1:
+    if options.only and len(options.slugs) != 1:
         raise ValueError("--only goes with one LAB: name it.")
     for slug in slugs:
         plan = load_plan(slug)
