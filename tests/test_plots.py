@@ -121,7 +121,20 @@ ALL = {
         skew_ns={"p50": 10, "p95": 30},
     ),
     "dots": lambda: plots.dots({"one": [1, 2, 4], "two": [100.0, 300.0]}, xlabel="time (ms)"),
+    "dots, recorded": lambda: plots.dots({"one": [1, 2]}, recorded={"two": [3, 4]}, xlabel="time"),
+    "rates": lambda: plots.rates(
+        {"plain": rate(30, 100), "fixed, with a lock": rate(0, 1000)},
+        {"plain": rate(300, 1000), "volatile": rate(290, 1000)},
+        title="T",
+    ),
+    "scaling": lambda: plots.scaling(
+        {"atomic": {1: [5.0, 6.0], 2: [20.0]}}, {"PyMutex": {1: [9.0], 8: [700.0]}}, ylabel="ns"
+    ),
 }
+
+
+def rate(failed: int, runs: int) -> Any:
+    return stats.rate_per_round(failed, runs)
 
 
 # -- colours ---------------------------------------------------------------------------------------
@@ -830,6 +843,79 @@ def test_dots_errors() -> None:
 )
 def test_durations(ns: float, words: str) -> None:
     assert plots.duration(ns) == words
+
+
+def test_recorded_dots_are_a_line_with_its_median() -> None:
+    axes = plots.dots({"a": [1.0]}, recorded={"a": [2.0, 3.0, 9.0], "b": [4.0]}, xlabel="x")
+
+    spans = [line for line in axes.get_lines() if line.get_linewidth() == 6]
+    assert [list(line.get_xdata()) for line in spans] == [[2.0, 9.0], [4.0, 4.0]]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b"]
+    assert legend(axes) == ["recorded", "today"]
+    assert "a, recorded: median 3, 2 to 9." in plots.description(axes.figure)
+    assert legend(plots.dots({}, recorded={"b": [4.0]}, xlabel="x")) == ["recorded"]
+
+
+def test_rates_are_intervals_recorded_and_marks_today() -> None:
+    axes = plots.rates(
+        {"plain": rate(30, 100), "fixed": rate(0, 1000)}, {"plain": rate(3000, 10_000)}
+    )
+
+    marks = [line for line in axes.get_lines() if line.get_marker() in ("o", "s")]
+    assert [line.get_marker() for line in marks] == ["o", "s"]
+    assert [float(line.get_xdata()[0]) for line in marks] == [0.3, rate(0, 1000).high]
+    thick = [line for line in axes.get_lines() if line.get_linewidth() == 6]
+    assert [tuple(line.get_xdata()) for line in thick] == [
+        (rate(3000, 10_000).low, rate(3000, 10_000).high)
+    ]
+    assert marks[0].get_ydata()[0] < thick[0].get_ydata()[0]
+    assert len(axes.texts) == 1, "one arrow, for the row in which nothing failed"
+    assert axes.texts[0].xy == (rate(0, 1000).high, 1)
+    assert axes.texts[0].xyann == (-24, 0)
+    assert legend(axes) == ["recorded", "today", "none failed: below this"]
+    assert axes.get_xscale() == "log"
+    assert "fixed, today: 0 of 1,000 rounds failed" in plots.description(axes.figure)
+
+
+def test_rates_take_results_and_know_their_half() -> None:
+    seen = fake_result([3, 4], 100, variant="fixed_late")
+    seen.rate_per_round = rate(7, 200)
+    seen.rate_per_repetition = stats.rate_per_repetition(2, 2)
+
+    (mark,) = [line for line in plots.rates({"x": seen}).get_lines() if line.get_marker() == "s"]
+    assert mark.get_xdata()[0] == pytest.approx(7 / 200)
+    axes = plots.rates({"x": seen}, per="repetition")
+    assert axes.get_xlabel() == "failures per repetition (log scale)"
+
+
+def test_rates_errors() -> None:
+    with pytest.raises(ValueError, match="nothing to draw"):
+        plots.rates({"plain": None})
+    with pytest.raises(ValueError, match="per is 'call'"):
+        plots.rates({"plain": rate(1, 2)}, per="call")
+    with pytest.raises(ValueError, match="'plain' has no run"):
+        plots.rates({"plain": SimpleNamespace(rate_per_round=None, variant="broken")})
+
+
+def test_scaling_joins_recorded_medians_only() -> None:
+    axes = plots.scaling(
+        {"atomic": {1: [5.0, 9.0], 2: [20.0]}}, {"atomic": {1: [6.0], 4: [40.0]}}, ylabel="ns"
+    )
+
+    lines = points(axes)
+    assert list(lines["atomic, recorded"].get_ydata()) == [6.0, 40.0]
+    assert lines["atomic, recorded"].get_linestyle() == "-"
+    assert list(lines["atomic, today"].get_ydata()) == [7.0, 20.0]
+    assert lines["atomic, today"].get_linestyle() == "None"
+    assert lines["atomic, today"].get_color() == lines["atomic, recorded"].get_color()
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "2", "4"]
+
+
+def test_scaling_errors() -> None:
+    with pytest.raises(ValueError, match="no values for 'a'"):
+        plots.scaling({"a": {}, "b": {1: [2.0]}}, ylabel="ns")
+    with pytest.raises(ValueError, match="scaling: no values"):
+        plots.scaling({}, ylabel="ns")
 
 
 # -- kernels ---------------------------------------------------------------------------------------

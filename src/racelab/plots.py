@@ -37,6 +37,7 @@ __all__ = [
     "PALETTE",
     "Series",
     "describe",
+    "detection_by_process",
     "detection_vs_count",
     "dots",
     "figure_html",
@@ -688,7 +689,7 @@ def _rates_legend(axes: Axes, before: Iterable[stats.Rate], now: Iterable[stats.
     if any(rate.failed == 0 for rate in (*before, *now)):
         handles.append(Line2D([], [], linestyle="none", color=INK, marker=4, markersize=7))
         labels.append("none failed: below this")
-    _legend_below(axes, handles, labels, ncols=3)
+    _legend_below(axes, handles, labels, ncols=2)
 
 
 # -- against the number of threads ------------------------------------------------------------------
@@ -946,6 +947,114 @@ def detection_vs_count(
 
 
 @_styled
+def detection_by_process(
+    today: Mapping[str, Sequence[Sequence[int]]],
+    recorded: Mapping[str, Sequence[Sequence[int]]] | None = None,
+    *,
+    count: str = "pytest --count",
+    confidence: float = 0.95,
+    title: str | None = None,
+) -> Axes:
+    """Draw the share of processes that had a failure within their first N runs: a panel per name.
+
+    Dotted: ``1 - (1 - p) ** N``, which it would be if every run of every process had the same chance, p
+    being the share of all runs that failed (of the recorded ones, where there are any). Points off that
+    line: the runs of a process are not alike.
+
+    Args:
+        today: name to processes, each of them one truth value per run in order; drawn as marks.
+        recorded: the same from recorded runs; drawn as a line with its interval.
+        count: what N is.
+        confidence: level of the intervals (Wilson, over processes), in (0, 1).
+        title: above the first panel; none by default.
+
+    Returns:
+        The first panel; all are in its ``figure.axes``.
+
+    Raises:
+        ValueError: nothing to draw, or a process without runs; the message names it.
+    """
+    import matplotlib.pyplot as plt
+
+    before = recorded or {}
+    names = list({**today, **before})
+    for name in names:
+        given = [*today.get(name, ()), *before.get(name, ())]
+        if not given or not all(len(runs) for runs in given):
+            raise ValueError(f"detection_by_process: {name!r} has no process, or one without runs.")
+    if not names:
+        raise ValueError("detection_by_process: nothing to draw. Pass at least one name.")
+    figure, panels = plt.subplots(
+        len(names),
+        1,
+        figsize=(WIDTH_IN, 0.9 + 1.55 * len(names)),
+        layout="constrained",
+        sharex=True,
+        squeeze=False,
+    )
+    _mark_own(figure)
+    longest = max(len(runs) for some in (today, before) for one in some.values() for runs in one)
+    for axes, name in zip(panels[:, 0], names, strict=True):
+        axes.set_xlim(1 / 1.18, longest * 1.18)
+        axes.set_ylim(-0.03, 1.06)
+        said = _draw_processes(axes, today.get(name, ()), before.get(name, ()), confidence)
+        axes.set_title(name, fontsize=SMALL + 1)
+        axes.set_yticks([0, 0.5, 1])
+        axes.yaxis.set_major_formatter(_share_text)
+        describe(axes, f"{name}: {said}")
+    last = panels[-1, 0]
+    _log_x(last, _count_text)
+    last.set_xlabel(f"{count} (log scale)")
+    figure.supylabel("processes with a failure", color=INK, fontsize=11)
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    _legend_below(last, handles, labels, ncols=1)
+    first: Axes = panels[0, 0]
+    if title:
+        first.set_title(f"{textwrap.fill(title, 50)}\n{names[0]}")
+    lead = f"Share of processes with a failure within N runs, against {count}, one panel each."
+    return describe(first, f"{lead} {first._racelab_description}")  # type: ignore[attr-defined]
+
+
+def _draw_processes(
+    axes: Axes,
+    today: Sequence[Sequence[int]],
+    recorded: Sequence[Sequence[int]],
+    confidence: float,
+) -> str:
+    """One panel: the curve of equal chances, recorded line, today's marks. Returns its words."""
+    colour = PALETTE["broken"]
+    known = recorded or today
+    runs = sum(map(len, known))
+    rate = sum(bool(run) for one in known for run in one) / runs
+    longest = max(map(len, known))
+    counts = [round(10 ** (i / 24)) for i in range(round(24 * math.log10(max(2, longest))) + 1)]
+    curve = stats.detection_curve(rate, counts)
+    expected = "if all runs had one rate: 1-(1-p)^N"
+    axes.plot(counts, curve, color=INK, linestyle=":", linewidth=1.8, label=expected)
+    words = [f"{stats._rate_words(rate, rate)} of {runs:,} runs failed"]
+    for processes, look, name in (
+        (recorded, {"linestyle": "-", "markersize": 3.5}, "recorded"),
+        (today, {"linestyle": "none", "markersize": 7}, "today"),
+    ):
+        if not processes:
+            continue
+        within = [n for n in _grid(max(map(len, processes))) if n <= min(map(len, processes))]
+        seen = [stats.detection_by_process(processes, n, confidence) for n in within]
+        shown = [one.estimate for one in seen]
+        low, high = [one.low for one in seen], [one.high for one in seen]
+        if name == "recorded":
+            axes.fill_between(within, low, high, color=colour, alpha=0.18, linewidth=0)
+        else:
+            axes.vlines(within, low, high, color=colour, linewidth=1.0)
+        label = f"{len(processes)} processes, {name}"
+        axes.plot(
+            within, shown, color=colour, marker="o", linewidth=1.4, label=label, zorder=3, **look
+        )
+        words.append(f"{label}: {shown[0]:.0%} within 1 run, {shown[-1]:.0%} within {within[-1]}")
+    return "; ".join(words) + "."
+
+
+@_styled
 def flagship(
     *series: Any, confidence: float = 0.95, title: str | None = None, count: str = "racelab --count"
 ) -> Axes:
@@ -1043,8 +1152,7 @@ def _any_zero(paths: Sequence[Sequence[stats.Rate]]) -> bool:
 
 
 def _rate_after(one: Series, runs: int, failed: int, confidence: float) -> stats.Rate:
-    estimate = stats.rate_per_round if one.unit == "round" else stats.rate_per_repetition
-    return estimate(failed, runs, confidence, method="wilson")
+    return stats._rate(failed, runs, confidence, one.unit, "wilson")
 
 
 def _settled_high(path: Sequence[stats.Rate]) -> float:
