@@ -1,0 +1,31 @@
+"""What is recorded of this lab: its races, and what each lock costs two threads with objects of their own."""
+
+from pathlib import Path
+
+import racelab as rl
+
+HERE = Path(__file__).resolve().parent
+
+
+def cost(times=15, milliseconds=100):
+    """Rows of variant, threads and million words a second of all threads together."""
+    rows = []
+    for variant in ("broken", "fixed", "fixed_critical", "fixed_global"):
+        built = rl.compile(HERE / f"tokenizer_{variant}.c")
+        for threads in (1, 2):
+            child = rl.run_child(
+                HERE / "apart.py",
+                modules=[built],
+                args=[built.name, threads, times, milliseconds],
+                timeout_s=60,
+            )
+            if child.outcome != "ok":
+                raise RuntimeError(f"{variant}, {threads} threads: {child.outcome}\n{child.stderr}")
+            rows += [
+                {"variant": variant, "threads": threads, "words_per_us": rate}
+                for rate in child.returned
+            ]
+    return rows
+
+
+MEASUREMENTS = {"cost": cost}

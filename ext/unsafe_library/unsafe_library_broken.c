@@ -1,0 +1,71 @@
+/* unsafe_library_broken.c: lock, then detach, with a lock that knows no Python. BROKEN ON PURPOSE.
+ *
+ * Lesson   notebooks/09_unsafe_library.md
+ * Bug      Who waits for a pthread mutex here waits attached. A stop-the-world pause waits for
+ *          it; the owner of the mutex cannot attach before the pause is over; so nobody goes on.
+ * Needs    two threads that call work(), and one that stops the world meanwhile
+ * Seen     notebooks/09_unsafe_library.md
+ * Repair   unsafe_library_fixed.c; the two differ only in this header and in [race] regions
+ * Source   https://docs.python.org/3.13/howto/free-threading-extensions.html
+ */
+#include <Python.h>
+
+#include <pthread.h>
+#include <time.h>
+
+/* The library: some long work of which there may be only one at a time. */
+static void
+library_work(double seconds)
+{
+    struct timespec pause = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+    nanosleep(&pause, NULL);
+}
+
+/* [race:state] */
+static pthread_mutex_t library = PTHREAD_MUTEX_INITIALIZER;
+/* [race:state] */
+
+static PyObject *
+work(PyObject *Py_UNUSED(module), PyObject *argument)
+{
+    double seconds = PyFloat_AsDouble(argument);
+    if (seconds == -1.0 && PyErr_Occurred()) {
+        return NULL;
+    }
+    if (!(seconds >= 0.0 && seconds < 60.0)) {
+        return PyErr_Format(PyExc_ValueError, "work(%R): seconds are from 0 to 60", argument);
+    }
+    /* [race] */
+    pthread_mutex_lock(&library); /* attached, however long it takes */
+    Py_BEGIN_ALLOW_THREADS
+    library_work(seconds);
+    Py_END_ALLOW_THREADS /* may have to wait for the end of a pause */
+    pthread_mutex_unlock(&library);
+    /* [race] */
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"work", work, METH_O, PyDoc_STR("work(seconds): long work in the library.")},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot slots[] = {
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "unsafe_library_broken",
+    .m_methods = methods,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC
+PyInit_unsafe_library_broken(void)
+{
+    return PyModuleDef_Init(&definition);
+}
