@@ -1,0 +1,1 @@
+export TSAN_OPTIONS="suppressions=$PWD/known" python -m pytest -q

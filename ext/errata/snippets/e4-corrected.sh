@@ -1,0 +1,1 @@
+TSAN_OPTIONS="suppressions=$PWD/known" python -m pytest -q

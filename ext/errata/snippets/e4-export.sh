@@ -1,0 +1,2 @@
+export TSAN_OPTIONS="suppressions=$PWD/known"
+python -m pytest -q

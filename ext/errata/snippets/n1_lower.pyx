@@ -1,0 +1,3 @@
+# cython: freethreading_compatible=true
+def twice(x):
+    return x + x
