@@ -5,11 +5,12 @@
  *          same value store the same sum: two calls count as one.
  * Needs    a free-threaded build, two attached threads
  * Seen     notebooks/recorded/lost_update.jsonl
- * Repair   lost_update_fixed.c; the two differ only in this header and in [race] regions
+ * Repair   lost_update_fixed.c, or fixed_*; all differ only in this header and in [race] regions
  * Source   https://docs.python.org/3.13/howto/free-threading-extensions.html
  */
 #include <Python.h>
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "racelab/race_point.h"
@@ -17,9 +18,7 @@
 typedef struct {
     PyObject_HEAD
     /* [race:state] */
-    /* volatile keeps bump_many's loop a loop: without it gcc -O2 adds n in one step, and
-       the race is gone from the machine code. It makes nothing atomic. */
-    volatile long value;
+    long value;
     /* [race:state] */
 } Counter;
 
@@ -31,6 +30,37 @@ add_one(Counter *self)
     RACE_POINT();
     self->value = seen + 1; /* whatever came between is overwritten */
     /* [race] */
+}
+
+static long
+read_value(Counter *self)
+{
+    long value;
+    /* [race:read] */
+    value = self->value;
+    /* [race:read] */
+    return value;
+}
+
+/* Of a new counter. 0, or an error number. */
+static int
+prepare(Counter *self)
+{
+    int error = 0;
+    self->value = 0;
+    /* [race:prepare] */
+    /* nothing */
+    /* [race:prepare] */
+    return error;
+}
+
+static void
+clean_up(Counter *self)
+{
+    (void)self; /* most variants have nothing to clean up */
+    /* [race:clean-up] */
+    /* nothing */
+    /* [race:clean-up] */
 }
 
 static PyObject *
@@ -59,13 +89,31 @@ counter_bump_many(PyObject *self, PyObject *arg)
 static PyObject *
 counter_value(PyObject *self, void *Py_UNUSED(closure))
 {
-    return PyLong_FromLong(((Counter *)self)->value);
+    return PyLong_FromLong(read_value((Counter *)self));
+}
+
+static PyObject *
+counter_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
+{
+    PyObject *self = type->tp_alloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    int error = prepare((Counter *)self);
+    if (error != 0) {
+        type->tp_free(self); /* not Py_DECREF: there is nothing to clean up */
+        Py_DECREF(type);
+        errno = error;
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return self;
 }
 
 static void
 counter_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
+    clean_up((Counter *)self);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -83,7 +131,7 @@ static PyGetSetDef counter_getset[] = {
 
 static PyType_Slot counter_slots[] = {
     {Py_tp_doc, PyDoc_STR("Counter(): starts at 0.")},
-    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_new, counter_new},
     {Py_tp_dealloc, counter_dealloc},
     {Py_tp_methods, counter_methods},
     {Py_tp_getset, counter_getset},

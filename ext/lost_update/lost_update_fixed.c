@@ -4,10 +4,11 @@
  * Repair   The counter is a C11 atomic, and an increment is one read-modify-write that
  *          nobody can come between. Relaxed order is enough: nothing else hangs on it.
  * Broken   lost_update_broken.c; the two differ only in this header and in [race] regions
- * Source   https://docs.python.org/3.13/howto/free-threading-extensions.html
+ * Source   https://en.cppreference.com/w/c/atomic/atomic_fetch_add
  */
 #include <Python.h>
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "racelab/race_point.h"
@@ -26,6 +27,37 @@ add_one(Counter *self)
     RACE_POINT();
     atomic_fetch_add_explicit(&self->value, 1, memory_order_relaxed);
     /* [race] */
+}
+
+static long
+read_value(Counter *self)
+{
+    long value;
+    /* [race:read] */
+    value = self->value;
+    /* [race:read] */
+    return value;
+}
+
+/* Of a new counter. 0, or an error number. */
+static int
+prepare(Counter *self)
+{
+    int error = 0;
+    self->value = 0;
+    /* [race:prepare] */
+    /* nothing */
+    /* [race:prepare] */
+    return error;
+}
+
+static void
+clean_up(Counter *self)
+{
+    (void)self; /* most variants have nothing to clean up */
+    /* [race:clean-up] */
+    /* nothing */
+    /* [race:clean-up] */
 }
 
 static PyObject *
@@ -54,13 +86,31 @@ counter_bump_many(PyObject *self, PyObject *arg)
 static PyObject *
 counter_value(PyObject *self, void *Py_UNUSED(closure))
 {
-    return PyLong_FromLong(((Counter *)self)->value);
+    return PyLong_FromLong(read_value((Counter *)self));
+}
+
+static PyObject *
+counter_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
+{
+    PyObject *self = type->tp_alloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    int error = prepare((Counter *)self);
+    if (error != 0) {
+        type->tp_free(self); /* not Py_DECREF: there is nothing to clean up */
+        Py_DECREF(type);
+        errno = error;
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return self;
 }
 
 static void
 counter_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
+    clean_up((Counter *)self);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -78,7 +128,7 @@ static PyGetSetDef counter_getset[] = {
 
 static PyType_Slot counter_slots[] = {
     {Py_tp_doc, PyDoc_STR("Counter(): starts at 0.")},
-    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_new, counter_new},
     {Py_tp_dealloc, counter_dealloc},
     {Py_tp_methods, counter_methods},
     {Py_tp_getset, counter_getset},

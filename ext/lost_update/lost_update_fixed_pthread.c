@@ -1,0 +1,178 @@
+/* lost_update_fixed_pthread.c: a counter behind a pthread mutex.
+ *
+ * Lesson   notebooks/06_lost_update.md
+ * Repair   The platform's own mutex. It has to be made and destroyed, and it knows
+ *          nothing of Python: never detach or call Python while you hold it.
+ * Broken   lost_update_broken.c; the two differ only in this header and in [race] regions
+ * Source   https://pubs.opengroup.org/onlinepubs/9699919799/functions/pthread_mutex_lock.html
+ */
+#include <Python.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "racelab/race_point.h"
+
+typedef struct {
+    PyObject_HEAD
+    /* [race:state] */
+    long value;
+    pthread_mutex_t mutex; /* guards value */
+    /* [race:state] */
+} Counter;
+
+static void
+add_one(Counter *self)
+{
+    /* [race] */
+    pthread_mutex_lock(&self->mutex);
+    long seen = self->value;
+    RACE_POINT(); /* whoever comes here meanwhile waits */
+    self->value = seen + 1;
+    pthread_mutex_unlock(&self->mutex);
+    /* [race] */
+}
+
+static long
+read_value(Counter *self)
+{
+    long value;
+    /* [race:read] */
+    pthread_mutex_lock(&self->mutex);
+    value = self->value;
+    pthread_mutex_unlock(&self->mutex);
+    /* [race:read] */
+    return value;
+}
+
+/* Of a new counter. 0, or an error number. */
+static int
+prepare(Counter *self)
+{
+    int error = 0;
+    self->value = 0;
+    /* [race:prepare] */
+    error = pthread_mutex_init(&self->mutex, NULL);
+    /* [race:prepare] */
+    return error;
+}
+
+static void
+clean_up(Counter *self)
+{
+    (void)self; /* most variants have nothing to clean up */
+    /* [race:clean-up] */
+    pthread_mutex_destroy(&self->mutex);
+    /* [race:clean-up] */
+}
+
+static PyObject *
+counter_bump(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    add_one((Counter *)self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+counter_bump_many(PyObject *self, PyObject *arg)
+{
+    long n = PyLong_AsLong(arg);
+    if (n == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    if (n < 0) {
+        return PyErr_Format(PyExc_ValueError, "bump_many(%ld): a number of calls is 0 or more", n);
+    }
+    for (long i = 0; i < n; i++) {
+        add_one((Counter *)self);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+counter_value(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromLong(read_value((Counter *)self));
+}
+
+static PyObject *
+counter_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
+{
+    PyObject *self = type->tp_alloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    int error = prepare((Counter *)self);
+    if (error != 0) {
+        type->tp_free(self); /* not Py_DECREF: there is nothing to clean up */
+        Py_DECREF(type);
+        errno = error;
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return self;
+}
+
+static void
+counter_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    clean_up((Counter *)self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef counter_methods[] = {
+    {"bump", counter_bump, METH_NOARGS, PyDoc_STR("Add one.")},
+    {"bump_many", counter_bump_many, METH_O, PyDoc_STR("bump_many(n): add one, n times.")},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef counter_getset[] = {
+    {"value", counter_value, NULL, PyDoc_STR("How often it was bumped."), NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot counter_slots[] = {
+    {Py_tp_doc, PyDoc_STR("Counter(): starts at 0.")},
+    {Py_tp_new, counter_new},
+    {Py_tp_dealloc, counter_dealloc},
+    {Py_tp_methods, counter_methods},
+    {Py_tp_getset, counter_getset},
+    {0, NULL},
+};
+
+static PyType_Spec counter_spec = {
+    .name = "lost_update_fixed_pthread.Counter",
+    .basicsize = sizeof(Counter),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = counter_slots,
+};
+
+static int
+exec_module(PyObject *module)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, &counter_spec, NULL);
+    int status = PyModule_AddObjectRef(module, "Counter", type);
+    Py_XDECREF(type);
+    return status;
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, exec_module},
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef module_def = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "lost_update_fixed_pthread",
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC
+PyInit_lost_update_fixed_pthread(void)
+{
+    return PyModuleDef_Init(&module_def);
+}
