@@ -132,11 +132,9 @@ def test_labs_lists_labs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["labs", "--json"]) == 0
     rows = {row["lab"]: row for row in json.loads(capsys.readouterr().out)}
 
-    assert rows["lost_update"] == {
-        "lab": "lost_update",
-        "title": "Can two increments count as one?",
-        "variants": ["broken", "fixed"],
-    }
+    assert set(rows["lost_update"]) == {"lab", "title", "variants"}
+    assert rows["lost_update"]["title"] == "Can two increments count as one?"
+    assert {"broken", "fixed"} <= set(rows["lost_update"]["variants"])
     assert main(["labs"]) == 0
     assert "borrowed_ref" in capsys.readouterr().out
 
