@@ -1,0 +1,116 @@
+"""Chapters in JupyterLab, as a reader steps through them: Shift+Enter, cell by cell. `make test-race` runs it.
+
+One server, one chapter after another. A cell that raises stops the chapter; what is looked for is an error output,
+a cell without a number, and the kernel's name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.md"))
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+START_S, CELL_S = 60, 120
+
+pytestmark = [pytest.mark.race, pytest.mark.skipif(not CHROMIUM, reason="needs Chromium")]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server as `make lab` starts it, with a token."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    home = tmp_path_factory.mktemp("home")
+    command = [sys.executable, ROOT / "tools/lab.py", "--no-browser", f"--port={port}"]
+    command += ["--IdentityProvider.token=secret", "--allow-root"]
+    variables = {**os.environ, "JUPYTER_DATA_DIR": str(home), "JUPYTER_RUNTIME_DIR": str(home)}
+    address = f"http://127.0.0.1:{port}"
+    with (
+        (home / "log").open("w") as log,
+        subprocess.Popen(
+            command, stdout=log, stderr=log, env=variables, start_new_session=True
+        ) as server,
+    ):
+        try:
+            wait_for(f"{address}/api/status?token=secret", server, home / "log")
+            yield address
+        finally:
+            os.killpg(server.pid, 15)
+            server.wait(timeout=30)
+
+
+def wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
+    """Until the server answers."""
+    for _ in range(START_S * 4):
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return
+        except OSError:
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.25)
+    pytest.fail(f"JupyterLab did not answer within {START_S} s")
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_chapter_steps_through(lab: str, chapter: Path, tmp_path: Path) -> None:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        # A workspace of its own: no tabs of an earlier chapter.
+        page.goto(f"{lab}/lab/workspaces/{chapter.stem}/tree/notebooks/{chapter.name}?token=secret")
+        notebook = page.locator(".jp-Notebook")
+        notebook.wait_for(timeout=START_S * 1000)
+        kernel = page.locator(".jp-KernelName, .jp-Toolbar-kernelName").first
+        sync_api.expect(kernel).to_contain_text("racelab", timeout=START_S * 1000)
+        assert step_through(page, chapter) == []
+        page.screenshot(path=tmp_path / "end.png")
+        browser.close()
+
+
+def step_through(page, chapter: Path) -> list[str]:
+    """Run cell after cell by keyboard; what went wrong, with the cell's first line."""
+    cells = json.loads(
+        page.evaluate(
+            "() => JSON.stringify([...document.querySelectorAll('.jp-Notebook .jp-Cell')]"
+            ".map(c => c.classList.contains('jp-CodeCell')))"
+        )
+    )
+    written = len(re.findall(r"^```\{code-cell\}", chapter.read_text(), re.M))
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+Home")
+    ran = 0
+    while ran < written:
+        active = page.locator(".jp-Notebook .jp-Cell.jp-mod-active")
+        code = "jp-CodeCell" in (active.get_attribute("class") or "")
+        handle = active.element_handle()
+        page.keyboard.press("Shift+Enter")
+        if not code:
+            continue
+        ran += 1
+        page.wait_for_function(
+            "cell => /\\[\\d+\\]/.test(cell.querySelector('.jp-InputPrompt').textContent)",
+            arg=handle,
+            timeout=CELL_S * 1000,
+        )
+        wrong = handle.query_selector(
+            '[data-mime-type="application/vnd.jupyter.stderr"], .jp-RenderedText[data-mime-type*="error"]'
+        )
+        if wrong is not None:
+            first = handle.query_selector(".cm-line")
+            return [f"{first.inner_text() if first else 'a cell'}: {wrong.inner_text()[:500]}"]
+    return [] if ran else [f"no cell ran, of {len(cells)}"]
