@@ -108,8 +108,24 @@ def kernel(version: str) -> None:
         _stamp(place, packages)
         say(f"kernel: packages ready after {time.monotonic() - start:.0f} s")
     (place / ".made-from").write_text(json.dumps([str(python), version]))
+    _plugins(place, packages)
     _racelab(place, packages)
     _kernelspec(place, version)
+
+
+def _plugins(place: Path, packages: str) -> None:
+    """Pytest plugins that exclude one another, in a folder that only a run that asks for it loads."""
+    folder, lock = place / "plugins", LOCKS / "plugins.lock"
+    wanted, stamp = digest([lock], packages), folder / ".stamp"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    say(f"kernel: installing {folder.relative_to(ROOT)} from {lock.relative_to(ROOT)} (a second)")
+    remove(folder)
+    uv(
+        *(*INSTALL, "--no-deps", "--only-binary", ":all:", "--python", place),
+        *("--target", folder, "-r", lock),
+    )
+    stamp.write_text(wanted)
 
 
 def _racelab(place: Path, packages: str) -> None:

@@ -2,7 +2,8 @@
 
 The kernel's lock is resolved for free-threaded 3.13 alone, wheels only: the newest releases of several
 packages ship no cp313t wheels any more, and resolving without that rule picks sdists that a
-learner cannot build. The other locks are universal (any CPython from 3.10).
+learner cannot build. The plugins that live beside it are locked alone: what they need is in the kernel's
+lock. The other locks are universal (any CPython from 3.10).
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ def main() -> int:
     wheels = ["--only-binary", ":all:"]
     for package in FROM_SOURCE:
         wheels += ["--no-binary", package]
-    _compile("kernel", ["--python", str(interpreter("3.13t")), *wheels, *upgrade])
+    kernel = ["--python", str(interpreter("3.13t"))]
+    _compile("kernel", [*kernel, *wheels, *upgrade])
+    _compile("plugins", [*kernel, "--only-binary", ":all:", "--no-deps", *upgrade])
     return 0
 
 
