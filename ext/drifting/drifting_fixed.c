@@ -1,0 +1,185 @@
+/* drifting_fixed.c: a registry in which each name is once.
+ *
+ * Lesson   notebooks/04_count.md
+ * Repair   A PyMutex is held from the look to the addition: whoever comes second waits,
+ *          and finds the name. The walk is as long as before, and now nobody else gets in
+ *          meanwhile: a real registry would be a hash table.
+ * Broken   drifting_broken.c; the two differ only in this header and in [race] regions
+ * Source   https://docs.python.org/3.13/c-api/init.html#c.PyMutex
+ */
+#include <Python.h>
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "racelab/race_point.h"
+
+typedef struct entry {
+    long number;
+    struct entry *next;
+} Entry;
+
+/* Entries are added in front, atomically, and stay: a walk never meets a broken list. */
+static _Atomic(Entry *) registry;
+static _Atomic long last_number;
+
+typedef struct {
+    PyObject_HEAD
+    long number;         /* no two names have the same */
+    _Atomic int entered; /* how often it was added; atomic, so it counts right */
+} Name;
+
+/* [race:state] */
+static PyMutex guard; /* held while looking and adding; zeroed memory is unlocked */
+/* [race:state] */
+
+static int
+is_entered(long number)
+{
+    Entry *at = atomic_load_explicit(&registry, memory_order_acquire);
+    while (at != NULL && at->number != number) {
+        at = at->next;
+    }
+    return at != NULL;
+}
+
+/* 0, or -1 with an exception. */
+static int
+add(long number)
+{
+    Entry *made = malloc(sizeof(Entry)); /* not Python's heap: it outlives the interpreter */
+    if (made == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    made->number = number;
+    made->next = atomic_load_explicit(&registry, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&registry, &made->next, made,
+                                                  memory_order_release, memory_order_relaxed)) {
+    }
+    return 0;
+}
+
+static PyObject *
+name_enter(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    Name *name = (Name *)self;
+    int status = 0;
+    /* [race] */
+    PyMutex_Lock(&guard);
+    if (!is_entered(name->number)) {
+        RACE_POINT(); /* nobody can enter anything here */
+        status = add(name->number);
+        atomic_fetch_add_explicit(&name->entered, 1, memory_order_relaxed);
+    }
+    PyMutex_Unlock(&guard);
+    /* [race] */
+    if (status < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+name_entered(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromLong(((Name *)self)->entered);
+}
+
+static PyObject *
+name_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
+{
+    PyObject *self = type->tp_alloc(type, 0);
+    if (self != NULL) {
+        ((Name *)self)->number = 1 + atomic_fetch_add(&last_number, 1);
+    }
+    return self;
+}
+
+static void
+name_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *
+load(PyObject *Py_UNUSED(module), PyObject *arg)
+{
+    long n = PyLong_AsLong(arg);
+    if (n == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    if (n < 0) {
+        return PyErr_Format(PyExc_ValueError, "load(%ld): a number of names is 0 or more", n);
+    }
+    for (long i = 0; i < n; i++) {
+        if (add(1 + atomic_fetch_add(&last_number, 1)) < 0) {
+            return NULL;
+        }
+    }
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef name_methods[] = {
+    {"enter", name_enter, METH_NOARGS, PyDoc_STR("Enter the name, unless it is there.")},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef name_getset[] = {
+    {"entered", name_entered, NULL, PyDoc_STR("How often it was entered; 1 is right."), NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot name_slots[] = {
+    {Py_tp_doc, PyDoc_STR("Name(): one that nobody has entered yet.")},
+    {Py_tp_new, name_new},
+    {Py_tp_dealloc, name_dealloc},
+    {Py_tp_methods, name_methods},
+    {Py_tp_getset, name_getset},
+    {0, NULL},
+};
+
+static PyType_Spec name_spec = {
+    .name = "drifting_fixed.Name",
+    .basicsize = sizeof(Name),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = name_slots,
+};
+
+static PyMethodDef module_methods[] = {
+    {"load", load, METH_O, PyDoc_STR("load(n): enter n new names at once.")},
+    {NULL, NULL, 0, NULL},
+};
+
+static int
+exec_module(PyObject *module)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, &name_spec, NULL);
+    int status = PyModule_AddObjectRef(module, "Name", type);
+    Py_XDECREF(type);
+    return status;
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, exec_module},
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef module_def = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "drifting_fixed",
+    .m_methods = module_methods,
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC
+PyInit_drifting_fixed(void)
+{
+    return PyModuleDef_Init(&module_def);
+}
