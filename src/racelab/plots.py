@@ -1012,7 +1012,7 @@ def detection_by_process(
     if title:
         first.set_title(f"{textwrap.fill(title, 50)}\n{names[0]}")
     lead = f"Share of processes with a failure within N runs, against {count}, one panel each."
-    return describe(first, f"{lead} {first._racelab_description}")  # type: ignore[attr-defined]
+    return describe(first, f"{lead} {first._racelab_description}")
 
 
 def _draw_processes(

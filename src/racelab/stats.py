@@ -37,6 +37,7 @@ __all__ = [
     "cluster_bootstrap",
     "clustering",
     "detection",
+    "detection_by_process",
     "detection_curve",
     "detection_observed",
     "first_failure",
@@ -350,6 +351,31 @@ def detection_observed(
         )
     hit = sum(any(failures[i * within : (i + 1) * within]) for i in range(batches))
     return _rate(hit, batches, confidence, f"batch of {within:,} {_plural(unit, within)}", "wilson")
+
+
+def detection_by_process(
+    processes: Sequence[Sequence[Any]], within: int, confidence: float = 0.95
+) -> Rate:
+    """How many processes had a failure within their first `within` runs: what a count really bought.
+
+    Says the same as `detection_observed` where runs are independent. Where they are not (a bug that has
+    one chance per process, a rate that drifts) only this one is right, because it never takes the middle
+    of one process for the beginning of another.
+
+    Args:
+        processes: for each process one truth value per run, in the order in which they ran.
+        within: runs looked at, at least 1. Processes with fewer runs and no failure do not count.
+        confidence: level of the interval (Wilson), in (0, 1).
+
+    Raises:
+        ValueError: `within` out of its range, or no process has so many runs.
+    """
+    within = _whole("within", within, at_least=1)
+    long_enough = [runs for runs in processes if len(runs) >= within or any(runs)]
+    if not long_enough:
+        raise ValueError(f"within is {within}: no process has so many runs.")
+    hit = sum(any(runs[:within]) for runs in long_enough)
+    return _rate(hit, len(long_enough), confidence, "process", "wilson")
 
 
 def plan(rate: float, confidence: float = 0.95) -> int:
