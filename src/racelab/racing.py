@@ -1063,7 +1063,11 @@ class Scan:
         """Hit rate against offset, the harness's own skew beside it. Returns the Axes."""
         from racelab import plots
 
-        used = [point for point in self.points if point["rounds"]]
+        used = [
+            {**point, "hits": int(point["hits"]), "rounds": int(point["rounds"])}
+            for point in self.points
+            if point["rounds"]
+        ]
         return plots.scan(used, skew_ns=self.skew_ns, ax=ax, title=self.title)
 
 
