@@ -1,0 +1,258 @@
+"""Run the planted suite under one tool, in a child process, and read what the tool said.
+
+    seen = session("pytest-run-parallel")
+    seen.tests            {"test_bump": "passed", "test_give": "lost its worker", ...}
+    print(seen.lines("short test summary"))
+
+Nothing here runs a test in this process. Every child has a time limit; what it printed until then is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import racelab as rl
+from racelab.show import Listing
+from racelab.stats import zero_failure_bound
+
+HERE = Path(__file__).resolve().parent
+#: Where `make env` puts pytest-freethreaded, away from every other pytest.
+PLUGINS = Path(sys.prefix) / "plugins"
+SUITE, RACES = "test_planted.py", "test_races.py"
+BUGS = ("test_bump", "test_table", "test_label", "test_give", "test_first", "test_answer")
+
+#: Tool to its own words on pytest's command line. Both plugins call each test 800 times: 8 threads,
+#: 100 iterations each, or 800 iterations in all. The two count differently.
+TOOLS: Mapping[str, tuple[str, ...]] = {
+    "pytest": (),
+    "pytest-repeat": ("--count=100",),
+    "pytest-run-parallel": ("--parallel-threads=8", "--iterations=100"),
+    "pytest-freethreaded": ("-p", "no:run-parallel", "--threads=8", "--iterations=800"),
+    "race fixture": ("--race-seconds=0.5",),
+}
+#: A worker process of its own for the tests, and a limit that ends it: a crash or a hang costs one test.
+ISOLATED = ("-n", "1", "--timeout=4", "--timeout-method=thread")
+
+RUN = """
+import sys, pytest
+result = int(pytest.main(sys.argv[1:]))
+"""
+
+#: `test_planted.py::test_bump PARALLEL PASSED [ 16%]`, with the words of the plugins.
+PLAIN = re.compile(
+    r"^\S*?(?P<file>test_\w+\.py)::(?P<test>\w+)(?:\[[^\]]*\])?"
+    r" (?P<status>(?:PARALLEL )?(?:PASSED|FAILED|ERROR|SKIPPED))?"
+)
+#: The same in a worker of pytest-xdist: `[gw0] [ 16%] PASSED test_planted.py::test_bump`.
+WORKER = re.compile(
+    r"^\[gw\d+\] \[ *\d+%\] (?P<status>\w+) \S*?(?P<file>test_\w+\.py)::(?P<test>\w+)"
+)
+LOST = re.compile(r"worker 'gw\d+' crashed while running '\S*::(?P<test>\w+)")
+WORDS = {"PASSED": "passed", "FAILED": "failed", "ERROR": "failed", "SKIPPED": "inconclusive"}
+FOUND = ("failed", "lost its worker", "crash", "hang", "exit")
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of pytest.
+
+    Attributes:
+        tool: which one, a key of `TOOLS`.
+        ending: how the child process ended.
+        tests: test to "passed", "failed", "inconclusive" (skipped), "lost its worker" (crashed, or ended at its time
+            limit), or, for the test that was running when pytest itself ended, that ending.
+    """
+
+    tool: str
+    ending: rl.Ending
+    tests: dict[str, str]
+
+    @property
+    def seconds(self) -> float:
+        """From the start of the process to its end."""
+        return self.ending.seconds
+
+    @property
+    def text(self) -> str:
+        """All that it printed."""
+        return self.ending.stdout + self.ending.stderr
+
+    def lines(self, pattern: str, after: int = 0, limit: int = 12) -> str:
+        """The first lines that match, with `after` more behind each, as they were printed."""
+        printed, kept, left = self.text.splitlines(), [], 0
+        for line in printed:
+            left = after + 1 if re.search(pattern, line) else left - 1
+            if left > 0:
+                kept.append(_short(line))
+        return "\n".join(kept[:limit])
+
+    def _repr_markdown_(self) -> str:
+        """How it ended, and what became of each test."""
+        rows = [f"| `{test}` | {words} |" for test, words in self.tests.items()]
+        head = f"**{self.tool}**: {_ending_words(self.ending)} after {self.seconds:.1f} s"
+        return "\n".join([head, "", "| test | |", "|---|---|", *rows])
+
+    def __repr__(self) -> str:
+        return f"Session({self.tool!r}, {self.ending.outcome!r}, {self.tests})"
+
+
+def session(
+    tool: str,
+    *words: str,
+    file: str | None = None,
+    variant: str = "broken",
+    widen: bool = False,
+    timeout_s: float = 30,
+) -> Session:
+    """Run pytest with a tool on a file of this folder.
+
+    Args:
+        tool: a key of `TOOLS`.
+        words: more words for pytest's command line; they come last, so they win.
+        file: default: the suite, or for the race fixture the races.
+        variant: of planted.c.
+        widen: hold the race points open.
+        timeout_s: for the whole session; then it is killed.
+    """
+    with tempfile.TemporaryDirectory(prefix="planted-") as folder:
+        paths = [install(variant, Path(folder))]
+        if tool == "pytest-freethreaded":
+            paths.append(PLUGINS)
+        chosen = file or (RACES if tool == "race fixture" else SUITE)
+        ending = rl.run_child(
+            RUN,
+            args=["-v", *_quiet(tool), *TOOLS[tool], *words, str(HERE / chosen)],
+            env={
+                "PYTHONPATH": os.pathsep.join(map(str, paths)),
+                "RACELAB_WIDEN": "1" if widen else None,
+                "PYTEST_ADDOPTS": None,
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+            timeout_s=timeout_s,
+        )
+    return Session(tool, ending, read(ending.stdout, ending.outcome))
+
+
+def _quiet(tool: str) -> Iterable[str]:
+    """What a session that has nothing to do with a plugin need not load."""
+    yield f"--rootdir={HERE}"
+    if tool in ("pytest", "pytest-repeat", "race fixture"):
+        yield from ("-p", "no:run-parallel")
+
+
+def install(variant: str, folder: Path) -> Path:
+    """Make `import planted` find that variant in the folder, as if it had been installed."""
+    built = rl.compile(HERE / f"planted_{variant}.c")
+    shutil.copy(built.path, folder)
+    (folder / "planted.py").write_text(f"from {built.name} import *\n")
+    return folder
+
+
+def read(printed: str, ending: str) -> dict[str, str]:
+    """What became of each test, from what `pytest -v` printed.
+
+    Args:
+        printed: stdout, perhaps cut off in the middle.
+        ending: how the process ended: what became of a test that was begun and not finished.
+    """
+    tests: dict[str, str] = {}
+    for line in printed.splitlines():
+        if line.startswith(("====", "____")) and tests:
+            break  # from here on the report, which names them again
+        match = WORKER.match(line) or PLAIN.match(line)
+        if match:
+            status = match["status"] or ""
+            words = WORDS.get(status.removeprefix("PARALLEL "))
+            before = tests.get(match["test"], "")
+            if words is None:
+                tests.setdefault(match["test"], "running")
+            elif not before.startswith("failed"):  # one of many repeats that failed
+                tests[match["test"]] = words
+    for test in LOST.finditer(printed):
+        tests[test["test"]] = "lost its worker"
+    return {test: ending if words == "running" else words for test, words in tests.items()}
+
+
+def was_found(words: str) -> bool:
+    """Whether these words say that something went wrong in a test."""
+    return words.startswith(FOUND)
+
+
+def rows(tool: str, number: int, one: Session, tests: Sequence[str] = BUGS) -> list[dict[str, object]]:
+    """One session as flat rows, for a recording."""
+    return [
+        {
+            "tool": tool,
+            "session": number,
+            "test": test,
+            "seen": one.tests.get(test, "not reached"),
+            "ending": one.ending.outcome,
+            "seconds": round(one.seconds, 2),
+        }
+        for test in tests
+    ]
+
+
+def matrix(recorded: Sequence[Mapping[str, object]], tests: Sequence[str] = BUGS) -> str:
+    """Which tool saw which bug in how many sessions: a Markdown table."""
+    tools = list(dict.fromkeys(str(row["tool"]) for row in recorded))
+    lines = ["| tool | " + " | ".join(f"`{test}`" for test in tests) + " |"]
+    lines.append("|---" * (len(tests) + 1) + "|")
+    for tool in tools:
+        cells = [_cell(recorded, tool, test) for test in tests]
+        lines.append(f"| {tool} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(recorded: Sequence[Mapping[str, object]], tool: str, test: str) -> str:
+    seen = [str(row["seen"]) for row in recorded if (row["tool"], row["test"]) == (tool, test)]
+    ran = [words for words in seen if words != "not reached"]
+    found = sum(map(was_found, ran))
+    if not ran:
+        return "not run"
+    if found:
+        return f"**{found} of {len(ran)}**"
+    return f"0 of {len(ran)} (below {zero_failure_bound(len(ran)):.0%})"
+
+
+def seconds(recorded: Sequence[Mapping[str, object]]) -> dict[str, list[float]]:
+    """Tool to the seconds of each of its sessions."""
+    found: dict[str, dict[object, float]] = {}
+    for row in recorded:
+        found.setdefault(str(row["tool"]), {})[row["session"]] = float(str(row["seconds"]))
+    return {tool: list(times.values()) for tool, times in found.items()}
+
+
+def test_source(name: str, file: str = SUITE) -> Listing:
+    """One function of a test file, with its line numbers."""
+    texts = (HERE / file).read_text(encoding="utf-8").splitlines()
+    start = next(n for n, text in enumerate(texts) if text.startswith(f"def {name}("))
+    rest = range(start + 1, len(texts))
+    end = next((n for n in rest if texts[n] and not texts[n].startswith((" ", ")"))), len(texts))
+    chosen = list(enumerate(texts[start:end], start=start + 1))
+    while not chosen[-1][1].strip():
+        chosen.pop()
+    return Listing(f"planted/{file}", HERE / file, tuple(chosen), "python")
+
+
+def _ending_words(ending: rl.Ending) -> str:
+    if ending.outcome == "hang" and ending.returned is not None:
+        return "pytest was done, but its process never ended, and was killed"
+    if ending.outcome == "hang":
+        return "hung, and was killed"
+    if ending.outcome == "ok":
+        return "came to its end"
+    return ending.outcome
+
+
+def _short(line: str, width: int = 110) -> str:
+    """A line for a page: folders of this machine left out."""
+    text = line.replace(str(HERE) + os.sep, "").replace(sys.prefix + os.sep, "")
+    return text if len(text) <= width else f"{text[:width]} ..."

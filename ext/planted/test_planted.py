@@ -1,0 +1,40 @@
+"""The tests of a small package, as people write them. One for each function, and each passes."""
+
+import planted
+
+hits = planted.Counter()
+left, right = planted.Account(), planted.Account()
+latest = [0.5]
+
+
+def test_bump():
+    before = hits.value
+    hits.bump()
+    assert hits.value > before
+
+
+def test_table():
+    squares = planted.table()
+    assert squares == tuple(sorted(squares))
+    assert planted.table() is squares
+
+
+def test_label():
+    for number in range(100):
+        assert planted.label(number) == f"item-{number}"
+
+
+def test_give():
+    for _ in range(20):
+        left.give(right)
+        right.give(left)
+
+
+def test_first():
+    for number in range(200):
+        latest[0] = number + 0.5
+        assert planted.first(latest) % 1 == 0.5
+
+
+def test_answer():
+    assert planted.answer() == 42
