@@ -1,4 +1,4 @@
-"""What is recorded for false_sharing: ns per call of a thread, by whom else writes what else."""
+"""What is recorded for false_sharing: what a call takes of a core, by who else writes where."""
 
 from pathlib import Path
 

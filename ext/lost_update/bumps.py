@@ -2,8 +2,9 @@
 
 Runs in a child process. argv: MODULE, WORK_MS (about how long one thread alone takes for all calls of a run),
 TIMES (how often each is timed), and the numbers of threads.
-Leaves `result`: a row for each timing, with the ns that went by per call, whoever made it. "in C": a loop of
-`bump_many`, that is the increment and little else. "from Python": `bump()` in a Python loop, by one thread.
+Leaves `result`, a row for each timing: `core_ns` is what a call took of a core's time (waiting asleep costs none);
+`ns` is the time that went by per call, whoever made it. "in C" is a loop in C, that is the increment and little else;
+"from Python" is `bump()` in a Python loop, by one thread.
 """
 
 import importlib
@@ -17,21 +18,23 @@ module = importlib.import_module(sys.argv[1])
 work_ns = float(sys.argv[2]) * 1e6
 times, *teams = map(int, sys.argv[3:])
 cores = sorted(os.sched_getaffinity(0))
-now = time.perf_counter_ns
+now, of_core = time.perf_counter_ns, time.thread_time_ns
 
 
 def in_c(threads, calls):
-    """Ns per call, from the first start to the last end."""
+    """One timing of `calls` calls, divided among so many threads."""
     counter = module.Counter()
     each = max(1, calls // threads)
     gate = threading.Barrier(threads)
-    starts, ends = [], []
+    starts, ends, used = [], [], []
 
     def body(core):
         os.sched_setaffinity(0, {core})  # of this thread: two on one core would take turns
         gate.wait()
         starts.append(now())
+        before = of_core()
         counter.bump_many(each)
+        used.append(of_core() - before)
         ends.append(now())
 
     team = [threading.Thread(target=body, args=[core]) for core in islice(cycle(cores), threads)]
@@ -39,26 +42,25 @@ def in_c(threads, calls):
         thread.start()
     for thread in team:
         thread.join()
-    return (max(ends) - min(starts)) / (threads * each)
+    made = threads * each
+    took = max(ends) - min(starts)
+    return {"from": "in C", "threads": threads, "core_ns": sum(used) / made, "ns": took / made}
 
 
 def from_python(calls):
-    """Ns per call of one thread, the Python loop included."""
+    """One timing of one thread, the Python loop included."""
     bump = module.Counter().bump
-    start = now()
+    start, before = now(), of_core()
     for _ in repeat(None, calls):
         bump()
-    return (now() - start) / calls
+    used, took = of_core() - before, now() - start
+    return {"from": "from Python", "threads": 1, "core_ns": used / calls, "ns": took / calls}
 
 
-# The first try of each warms up, and says how many calls make a run of about the wanted length.
-calls = {
-    "in C": int(work_ns / min(in_c(1, 10_000) for _ in range(3))),
-    "from Python": int(work_ns / min(from_python(1_000) for _ in range(3))),
-}
+# A few short ones first: they warm up, and say how many calls make a run of about the wanted length.
+in_c_calls = int(work_ns / min(in_c(1, 20_000)["core_ns"] for _ in range(5)))
+python_calls = int(work_ns / min(from_python(2_000)["core_ns"] for _ in range(5)))
 result = []
 for _ in range(times):
-    for threads in teams:
-        ns = in_c(threads, calls["in C"])
-        result.append({"from": "in C", "threads": threads, "ns": ns})
-    result.append({"from": "from Python", "threads": 1, "ns": from_python(calls["from Python"])})
+    result += [in_c(threads, in_c_calls) for threads in teams]
+    result.append(from_python(python_calls))

@@ -36,12 +36,12 @@ def timings(work_ms, times, threads):
 
 
 def cost():
-    """Ns per call, by one thread and by two at once."""
+    """What a call takes of a core, by one thread and by two at once."""
     return timings("10", "10", [1, 2])
 
 
 def growth():
-    """Ns per call, by one to eight threads at once."""
+    """The time that goes by per call, by one to eight threads at once."""
     return timings("10", "4", [1, 2, 3, 4, 6, 8])
 
 
