@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -13,6 +14,8 @@ import racelab as rl
 
 HERE = Path(__file__).resolve().parent
 DEPENDS = ("lost_update", "lazy_slot")
+ROUNDS = 200
+WIDTHS_NS = (100, 1_000, 10_000, 100_000, 1_000_000)
 Rows = list[dict[str, Any]]
 
 RACES = [
@@ -99,10 +102,46 @@ def switch() -> Rows:
     return rows
 
 
+def widths() -> Rows:
+    """The recipe on a counter with a window of known width: the module of the chapter's own cell."""
+    chapter = (HERE.parent.parent / "notebooks/03_green.md").read_text(encoding="utf-8")
+    cell = re.search(r"^%%c slow_counter\n(.*?)^```$", chapter, re.M | re.S)
+    if cell is None:
+        raise RuntimeError("notebooks/03_green.md has no cell `%%c slow_counter` any more.")
+    rows = []
+    for _ in range(5):
+        ending = rl.run_child(
+            HERE / "by_width.py",
+            modules=[rl.compile(cell[1])],
+            args=[str(ROUNDS), *map(str, WIDTHS_NS)],
+            timeout_s=120,
+        )
+        if ending.outcome != "ok":
+            raise RuntimeError(f"by_width.py: {ending}")
+        rows += [
+            {"width_ns": width, "failed": failed, "rounds": ROUNDS}
+            for width, failed in ending.returned
+        ]
+    return rows
+
+
+def python() -> Rows:
+    """The same question for code in Python."""
+    rows = []
+    for name in ("append", "plus"):
+        seen = rl.race(f"{HERE / 'python_labs.py'}:{name}", count=15, seconds=4, progress=False)
+        rows += [
+            {"what": name, "failed": each.failed_rounds, "rounds": each.rounds} for each in seen.ran
+        ]
+    return rows
+
+
 MEASUREMENTS = {
     "recipes": recipes,
     "appointment": appointment,
     "releases": releases,
     "scan": scan,
     "switch": switch,
+    "widths": widths,
+    "python": python,
 }
