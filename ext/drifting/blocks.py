@@ -1,7 +1,8 @@
 """Race the registry in blocks of rounds, one after another in one process, and count each block's failures.
 
-Runs in a child process. argv: MODULE (drifting_broken or drifting_fixed), BLOCKS, ROUNDS in a block.
-Leaves `result`: for each block the number of names that were entered twice. The delay is the lab's.
+Runs in a child process. argv: MODULE (drifting_broken or drifting_fixed), then the length of the
+registry at the end of each block. Leaves `result`: for each block [length, failed, rounds], failed being
+the rounds in which a name was not entered once. The delay is the lab's.
 """
 
 import importlib
@@ -9,11 +10,11 @@ import sys
 
 from racelab import _race
 
-name, blocks, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-module = importlib.import_module(name)
+module = importlib.import_module(sys.argv[1])
 
-result = []
-for _ in range(blocks):
+result, length = [], 0
+for end in map(int, sys.argv[2:]):
+    rounds = end - length
     facts = _race.run(
         setup=module.Name,
         actors=["enter", "enter"],
@@ -21,5 +22,6 @@ for _ in range(blocks):
         observe="entered",
         rounds=rounds,
     )
-    seen = [*facts["outcomes"].items(), *facts["outcomes_detached"].items()]
-    result.append(sum(count for label, count in seen if label != "1"))
+    once = facts["outcomes"].get("1", 0) + facts["outcomes_detached"].get("1", 0)
+    result.append([end, rounds - once, rounds])
+    length = end

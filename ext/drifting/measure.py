@@ -12,16 +12,19 @@ RACES = [
 ]
 
 
+LENGTHS = 50, 100, 200, 400, 800, 1600, 3200
+
+
 def blocks():
-    """Failures in 25 blocks of 200 rounds, in each of 30 processes."""
+    """Failures while the registry grows to each of LENGTHS, in each of 30 processes."""
     built = rl.compile(HERE / "drifting_broken.c")
     rows = []
     for process in range(30):
         child = rl.run_child(
-            HERE / "blocks.py", modules=[built], args=[built.name, 25, 200], timeout_s=30
+            HERE / "blocks.py", modules=[built], args=[built.name, *LENGTHS], timeout_s=30
         )
-        for block, failed in enumerate(child.returned or ()):
-            rows.append({"process": process, "block": block, "failed": failed, "rounds": 200})
+        for length, failed, rounds in child.returned or ():
+            rows.append({"process": process, "length": length, "failed": failed, "rounds": rounds})
     return rows
 
 
