@@ -17,10 +17,11 @@
 enum { KNOWN = 1000, DIGITS = 16, SIZE = sizeof(START) + DIGITS };
 
 /* [race:state] */
-static _Thread_local char reason[SIZE]; /* why the last call failed: one for each thread */
+/* Why the last call failed: one for each thread. */
+static _Thread_local char reason[SIZE];
 /* [race:state] */
 
-/* Where the reason is kept; NULL where there is no memory for it. */
+/* Where the reason is kept; NULL if there is no memory for it. */
 static char *
 place(void)
 {
@@ -29,7 +30,7 @@ place(void)
     /* [race:place] */
 }
 
-/* A library in the C tradition: one call says yes or no, and another call says why not. */
+/* A library in the C tradition: one call says no, another one says why. */
 static int
 lib_find(unsigned long long number)
 {
@@ -73,7 +74,7 @@ why_not(PyObject *Py_UNUSED(module), PyObject *arg)
     }
     /* [race] */
     if (!lib_find(number)) {
-        RACE_POINT(); /* meanwhile a call of another thread may fail, too */
+        RACE_POINT(); /* meanwhile another call may fail, too */
         return PyUnicode_FromString(lib_last_error());
     }
     /* [race] */

@@ -12,7 +12,7 @@
 /* [race:state] */
 struct Owned {
     PyObject *object = nullptr;
-    ~Owned() { Py_XDECREF(object); } /* runs after the thread state is gone */
+    ~Owned() { Py_XDECREF(object); } /* the thread state is gone */
 };
 static thread_local Owned own;
 /* [race:state] */

@@ -10,7 +10,7 @@
 #include <Python.h>
 
 /* [race:state] */
-static thread_local PyObject *own; /* a strong reference, and nobody gives it back */
+static thread_local PyObject *own; /* strong; who gives it back? */
 /* [race:state] */
 
 static int

@@ -10,7 +10,8 @@
 #include <Python.h>
 
 /* [race:state] */
-static Py_tss_t own = Py_tss_NEEDS_INIT; /* for each thread a pointer, at first NULL */
+/* For each thread a pointer, at first NULL. */
+static Py_tss_t own = Py_tss_NEEDS_INIT;
 /* [race:state] */
 
 static int

@@ -9,7 +9,8 @@
 #include <Python.h>
 
 /* [race:state] */
-static const char own[] = "thread_end_fixed"; /* a key that nobody else takes */
+/* A key that nobody else takes. */
+static const char own[] = "thread_end_fixed";
 /* [race:state] */
 
 static int
@@ -25,9 +26,9 @@ static int
 keep_one(PyObject *object)
 {
     /* [race] */
-    PyObject *dict = PyThreadState_GetDict(); /* borrowed, this thread's */
+    PyObject *dict = PyThreadState_GetDict(); /* borrowed */
     if (dict == nullptr) {
-        PyErr_SetString(PyExc_RuntimeError, "this thread has no dict");
+        PyErr_SetString(PyExc_RuntimeError, "no thread state");
         return -1;
     }
     return PyDict_SetItemString(dict, own, object);
