@@ -1,10 +1,10 @@
 /* dice.h: rolls of dice. A library in one header.
  *
- * One generator for the whole program; it is seeded when the program starts. Its period is
- * 2**32: as many rolls of a die with 2**32 sides give as many different numbers.
+ * One generator for the whole program. Its period is 2**32: as many rolls
+ * of a die with 2**32 sides give as many different numbers.
  *
- * One C file of a program defines DICE_IMPLEMENTATION before it includes this header. It may
- * also define DICE_ON_ROLL(), a statement that is run in each dice_roll(): for sound effects.
+ * One C file defines DICE_IMPLEMENTATION before it includes this header. It
+ * may also define DICE_ON_ROLL(), a statement that each dice_roll() runs.
  */
 #ifndef DICE_H
 #define DICE_H
@@ -12,12 +12,12 @@
 #include <stdint.h>
 
 #define DICE_MAX_SIDES 4294967296 /* 2**32 */
-#define DICE_TEXT 64              /* bytes of the longest error text, its final 0 included */
+#define DICE_TEXT 64 /* bytes of the longest error text, with its final 0 */
 
-/* A number from 0 to sides - 1, or -1 if there is no such die: dice_error() says why. */
+/* A number from 0 to sides - 1, or -1: then dice_error() says why. */
 int64_t dice_roll(int64_t sides);
 
-/* What went wrong in the last dice_roll() that returned -1. Valid until the next one. */
+/* Why the last dice_roll() failed that did. Valid until the next fails. */
 const char *dice_error(void);
 
 #ifdef DICE_IMPLEMENTATION

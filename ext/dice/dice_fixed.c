@@ -31,7 +31,7 @@ die_roll(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     Die *self = (Die *)op;
     int64_t number;
-    char text[DICE_TEXT] = ""; /* our own copy of what the library says */
+    char text[DICE_TEXT] = ""; /* our copy of the error */
     /* [race] */
     PyMutex_Lock(&library);
     number = dice_roll(self->sides);

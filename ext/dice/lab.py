@@ -8,31 +8,25 @@ Run       racelab race dice --threads 2
 from racelab import ACCEPTABLE, FORBIDDEN, Lab
 
 MANY = 2**32  # sides: rolls of such a die are all different, so the same number twice is a bug
-
-
-class Player:
-    """Two dice of one thread: one to roll, one that cannot be rolled."""
-
-    def __init__(self, module, seat):
-        self.die = module.Die(MANY)
-        self.impossible = module.Die(-seat)
-        self.complaint = f"there is no die with {-seat} sides"
+COMPLAINTS = [f"there is no die with {-seat} sides" for seat in range(9)]
 
 
 class Table:
-    """A fresh set of players. Every thread takes one: no two threads share an object below."""
+    """A fresh table. Every thread brings its own dice: no two threads share an object below."""
 
     def __init__(self, module):
-        self.players = [Player(module, seat) for seat in range(1, 9)]
+        self.die = module.Die
+        self.seats = [1, 2, 3, 4, 5, 6, 7, 8]
 
     def play(self):
-        """The number rolled; or, where the error was not about the player's own die, its text."""
-        player = self.players.pop()
-        number = player.die.roll()
+        """The number rolled; or "?" where the error was not about the player's own die."""
+        seat = self.seats.pop()
+        impossible = self.die(-seat)
+        number = self.die(MANY).roll()
         try:
-            player.impossible.roll()
+            impossible.roll()
         except ValueError as error:
-            if str(error) != player.complaint:
+            if str(error) != COMPLAINTS[seat]:
                 return "?"
         return number
 

@@ -1,11 +1,11 @@
 /* tok.h: words of a text, one at a time. A library in one header.
  *
- * All state is in a `struct tok` that the caller owns and passes to every function. Nothing is
- * allocated. Any number of texts can be read at the same time, each with a struct of its own.
- * Calls with the same struct must not overlap.
+ * All state is in a `struct tok` that the caller owns and passes to every
+ * function. Any number of texts can be read at the same time, each with a
+ * struct of its own. Calls with the same struct must not overlap.
  *
- * One C file of a program defines TOK_IMPLEMENTATION before it includes this header. It may
- * also define TOK_ON_WORD(), a statement that is run in each tok_next(): for progress bars.
+ * One C file defines TOK_IMPLEMENTATION before it includes this header. It
+ * may also define TOK_ON_WORD(), a statement that each tok_next() runs.
  */
 #ifndef TOK_H
 #define TOK_H
@@ -17,10 +17,10 @@ struct tok {
     size_t left;    /* bytes from there to the end of the text */
 };
 
-/* Start with the first of `size` bytes. They must stay where they are, unchanged. */
+/* Start with the first of `size` bytes. They must stay as they are. */
 void tok_init(struct tok *t, const char *text, size_t size);
 
-/* The next word: where in the text, and how long. Returns 0 at the end of the text, else 1. */
+/* The next word: where in the text, and how long. 0 at its end, else 1. */
 int tok_next(struct tok *t, const char **word, size_t *length);
 
 #ifdef TOK_IMPLEMENTATION

@@ -18,14 +18,14 @@
 
 typedef struct {
     PyObject_HEAD
-    PyObject *text; /* a bytes object: never changes, and stays while we do */
+    PyObject *text; /* bytes never change, and we keep them */
     struct tok state;
     /* [race:state] */
     /* nothing guards the library's state */
     /* [race:state] */
 } Tokenizer;
 
-/* The next word, or 0 at the end. It lies in self->text, which nobody changes. */
+/* The next word, or 0 at the end. It lies in self->text. */
 static int
 take(Tokenizer *self, const char **word, size_t *length)
 {

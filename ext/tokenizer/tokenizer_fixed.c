@@ -16,14 +16,14 @@
 
 typedef struct {
     PyObject_HEAD
-    PyObject *text; /* a bytes object: never changes, and stays while we do */
+    PyObject *text; /* bytes never change, and we keep them */
     struct tok state;
     /* [race:state] */
-    PyMutex mutex; /* guards `state`; zeroed memory is an unlocked mutex */
+    PyMutex mutex; /* guards `state`; all zero: unlocked */
     /* [race:state] */
 } Tokenizer;
 
-/* The next word, or 0 at the end. It lies in self->text, which nobody changes. */
+/* The next word, or 0 at the end. It lies in self->text. */
 static int
 take(Tokenizer *self, const char **word, size_t *length)
 {

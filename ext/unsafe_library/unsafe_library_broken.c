@@ -33,13 +33,14 @@ work(PyObject *Py_UNUSED(module), PyObject *argument)
         return NULL;
     }
     if (!(seconds >= 0.0 && seconds < 60.0)) {
-        return PyErr_Format(PyExc_ValueError, "work(%R): seconds are from 0 to 60", argument);
+        return PyErr_Format(PyExc_ValueError,
+                            "work(%R): from 0 to 60 seconds", argument);
     }
     /* [race] */
-    pthread_mutex_lock(&library); /* attached, however long it takes */
+    pthread_mutex_lock(&library); /* waits attached */
     Py_BEGIN_ALLOW_THREADS
     library_work(seconds);
-    Py_END_ALLOW_THREADS /* may have to wait for the end of a pause */
+    Py_END_ALLOW_THREADS /* waits while the world is stopped */
     pthread_mutex_unlock(&library);
     /* [race] */
     Py_RETURN_NONE;

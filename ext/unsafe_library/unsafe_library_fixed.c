@@ -30,10 +30,11 @@ work(PyObject *Py_UNUSED(module), PyObject *argument)
         return NULL;
     }
     if (!(seconds >= 0.0 && seconds < 60.0)) {
-        return PyErr_Format(PyExc_ValueError, "work(%R): seconds are from 0 to 60", argument);
+        return PyErr_Format(PyExc_ValueError,
+                            "work(%R): from 0 to 60 seconds", argument);
     }
     /* [race] */
-    PyMutex_Lock(&library); /* if it has to wait, it waits detached */
+    PyMutex_Lock(&library); /* waits detached */
     Py_BEGIN_ALLOW_THREADS
     library_work(seconds);
     Py_END_ALLOW_THREADS

@@ -31,7 +31,8 @@ work(PyObject *Py_UNUSED(module), PyObject *argument)
         return NULL;
     }
     if (!(seconds >= 0.0 && seconds < 60.0)) {
-        return PyErr_Format(PyExc_ValueError, "work(%R): seconds are from 0 to 60", argument);
+        return PyErr_Format(PyExc_ValueError,
+                            "work(%R): from 0 to 60 seconds", argument);
     }
     /* [race] */
     Py_BEGIN_ALLOW_THREADS
