@@ -128,7 +128,7 @@ exec_module(PyObject *Py_UNUSED(module))
 {
     atomic_fetch_add_explicit(&imports, 1, memory_order_relaxed);
     /* [race:import] */
-    /* nothing: every call makes a table */
+    /* nothing to set up */
     /* [race:import] */
     return 0;
 }

@@ -6,7 +6,7 @@ import racelab as rl
 
 HERE = Path(__file__).resolve().parent
 DEPENDS = ["cache_once"]
-VARIANTS = ("broken", "fixed", "fixed_atomic", "fixed_locked", "fixed_off")
+VARIANTS = ("broken", "broken_section", "fixed", "fixed_atomic", "fixed_locked", "fixed_off")
 RACES = [
     *({"variant": variant, "count": 400, "seconds": 30} for variant in VARIANTS),
     {"variant": "broken", "count": 400, "seconds": 30, "gil": 1},

@@ -1,0 +1,164 @@
+/* cache_broken_section.c: a static table behind a critical section. BROKEN ON PURPOSE.
+ *
+ * Lesson   notebooks/08_caches.md
+ * Bug      A critical section is given up while its thread is detached, and making a table
+ *          detaches: in comes the next thread, and finds no table, either.
+ * Needs    a free-threaded build, two threads, the first call of both in this process
+ * Seen     notebooks/recorded/cache.jsonl
+ * Repair   cache_fixed_locked.c: a PyMutex is held until it is unlocked. Both differ from
+ *          cache_broken.c only in the header and in [race] regions
+ * Source   https://docs.python.org/3.13/c-api/init.html#python-critical-section-api
+ */
+#include <Python.h>
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "racelab/race_point.h"
+
+enum { ROWS = 16, COLUMNS = 256 };
+
+static _Atomic int alive;   /* tables that are in memory; atomic, so it counts right */
+static _Atomic int imports; /* how often the exec slot has run, in this process */
+
+/* CRC-32 tables for 16 bytes at a time: some work. NULL with an exception if there is no room. */
+static uint32_t *
+make_table(void)
+{
+    uint32_t *made = PyMem_RawMalloc(ROWS * COLUMNS * sizeof(uint32_t));
+    if (made == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    atomic_fetch_add_explicit(&alive, 1, memory_order_relaxed);
+    Py_BEGIN_ALLOW_THREADS /* plain arithmetic on memory of our own: no Python needed */
+    RACE_POINT();
+    for (int at = 0; at < ROWS * COLUMNS; at++) {
+        uint32_t crc = at < COLUMNS ? (uint32_t)at : made[at - COLUMNS];
+        for (int bit = 0; bit < 8; bit++) {
+            crc = (crc >> 1) ^ (0xedb88320u & (0u - (crc & 1u)));
+        }
+        made[at] = crc;
+    }
+    Py_END_ALLOW_THREADS
+    return made;
+}
+
+/* For whoever has a table that nobody else can have; NULL is no table. */
+static inline void
+free_table(uint32_t *mine)
+{
+    if (mine != NULL) {
+        atomic_fetch_sub_explicit(&alive, 1, memory_order_relaxed);
+        PyMem_RawFree(mine);
+    }
+}
+
+/* [race:state] */
+static uint32_t *table;   /* NULL until it is first needed; then it stays */
+static PyObject *section; /* any object will do; made at import */
+/* [race:state] */
+
+/* Not inline: a benchmark that calls it in a loop shall pay for every call. */
+__attribute__((noinline)) static int
+look_up(int at, uint32_t *entry)
+{
+    uint32_t *found;
+    /* [race] */
+    Py_BEGIN_CRITICAL_SECTION(section);
+    if (table == NULL) {
+        table = make_table(); /* while this detaches, the section is anybody's */
+    }
+    found = table;
+    /* [race] */
+    if (found != NULL) {
+        *entry = found[at];
+    }
+    /* [race:done] */
+    Py_END_CRITICAL_SECTION();
+    /* [race:done] */
+    return found == NULL ? -1 : 0;
+}
+
+static PyObject *
+cache_touch(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    uint32_t entry;
+    if (look_up(1, &entry) < 0) {
+        return NULL;
+    }
+    return PyLong_FromUnsignedLong(entry);
+}
+
+static PyObject *
+cache_alive(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    return PyLong_FromLong(alive);
+}
+
+static PyObject *
+cache_imports(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    return PyLong_FromLong(imports);
+}
+
+static PyObject *
+cache_hit_ns(PyObject *Py_UNUSED(module), PyObject *times)
+{
+    PyTime_t begin, end;
+    uint32_t entry = 0;
+    long n = PyLong_AsLong(times);
+    if (n <= 0) {
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_ValueError, "%ld: not above 0", n);
+    }
+    if (look_up(0, &entry) < 0 || PyTime_PerfCounter(&begin) < 0) {
+        return NULL;
+    }
+    for (long i = 0; i < n; i++) {
+        if (look_up((int)(i % COLUMNS), &entry) < 0) {
+            return NULL;
+        }
+    }
+    return PyTime_PerfCounter(&end) < 0 ? NULL : PyFloat_FromDouble((double)(end - begin) / (double)n);
+}
+
+static PyMethodDef cache_methods[] = {
+    {"touch", cache_touch, METH_NOARGS, PyDoc_STR("One entry; makes the table if need be.")},
+    {"alive", cache_alive, METH_NOARGS, PyDoc_STR("How many tables there are in memory.")},
+    {"imports", cache_imports, METH_NOARGS, PyDoc_STR("How often the module was set up.")},
+    {"hit_ns", cache_hit_ns, METH_O, PyDoc_STR("Look up n entries; nanoseconds for each.")},
+    {NULL, NULL, 0, NULL},
+};
+
+static int
+exec_module(PyObject *Py_UNUSED(module))
+{
+    atomic_fetch_add_explicit(&imports, 1, memory_order_relaxed);
+    /* [race:import] */
+    if (section == NULL && (section = PyList_New(0)) == NULL) {
+        return -1;
+    }
+    /* [race:import] */
+    return 0;
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, exec_module},
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef module_def = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "cache_broken_section",
+    .m_methods = cache_methods,
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC
+PyInit_cache_broken_section(void)
+{
+    return PyModuleDef_Init(&module_def);
+}
