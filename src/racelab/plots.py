@@ -617,7 +617,7 @@ def rates(
             words.append(f"{name}, today: {now[name]}.")
     _rows_axis(axes, names)
     axes.set_xlim(floor, min(2.0, 1.8 * max(rate.high for rate in drawn)))
-    _log_x(axes, lambda value, _: _share_text(value) if value <= 1 else "")
+    _log_x(axes, lambda value, _: _share_text(value) if value <= 1 else "", long=True)
     axes.set_xlabel(f"failures per {drawn[0].unit} (log scale)")
     _title(axes, title)
     _rates_legend(axes, before.values(), now.values())
@@ -1267,14 +1267,22 @@ def _count_axis(
     axes.set_xlabel(f"{count} (log scale)")
 
 
-def _log_x(axes: Axes, text: Callable[[float, Any], str]) -> None:
-    """A log x axis with plain words as labels: powers of ten, or 1-2-5 where those would be few."""
+def _log_x(axes: Axes, text: Callable[[float, Any], str], *, long: bool = False) -> None:
+    """A log x axis with plain words as labels: powers of ten, or 1-2-5 where those would be few.
+
+    Args:
+        long: the words are long: over more than four powers of ten, every second one.
+    """
     from matplotlib.ticker import LogLocator, NullLocator
 
     left, right = axes.get_xlim()
     axes.set_xscale("log")
     axes.set_xlim(left, right)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1,) if right > 100 * left else (1, 2, 5)))
+    subs, base = (
+        (1,) if right > 100 * left else (1, 2, 5),
+        100 if long and right > 1e4 * left else 10,
+    )
+    axes.xaxis.set_major_locator(LogLocator(base=base, subs=subs))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(text)
 
