@@ -16,6 +16,7 @@ import html
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -156,28 +157,32 @@ class RecordedResult(_RaceDirective):
         result = self.result()
         part = self.options.get("only")
         if part is None:
-            return [_html(f"{_output(result._repr_html_())}{_quiet(about(result))}")]
+            return [_html(_output(result._repr_html_()) + _quiet(about(result)))]
         if part == JSON:
             return [_block(shortened_json(result), "json")]
         if part == TABLE:
             return [_html(_output(f'<div class="racelab-result">{_table(result)}</div>'))]
         if part == REPETITIONS:
             return [_html(_output(repetitions(result)))]
-        return [_block(sentences(result, part), "text")]
+        return [_html(_output(sentences(result, part)))]
 
 
 def sentences(result: Result, label: str) -> str:
-    """The sentences of a result that begin with a label, as a terminal shows them.
+    """The sentences of a result that begin with a label, as HTML.
 
     Raises:
         NotRecorded: it says nothing of the kind.
     """
+    from racelab.result import _sentence_html
+
     found = [text for text in result.sentences() if text.startswith(f"{label:<16}")]
+    if not found and label == "spread" and result.spread is not None:
+        found = [f"{label:<16}The {len(result.ran)} processes differ no more than chance allows."]
     if not found:
         raise NotRecorded(
-            f"The recorded race {result.title} has no sentence {label!r}: record it anew, or ask for another."
+            f"The recorded race {result.title} says nothing of {label!r}: ask for another race, or record it anew."
         )
-    return "\n".join(text.replace("\n", "\n" + " " * 16) for text in found)
+    return f'<div class="racelab-result">{"".join(map(_sentence_html, found))}</div>'
 
 
 def shortened_json(result: Result) -> str:
@@ -309,21 +314,22 @@ class Erratum(_Directive):
 
 def case(row: dict[str, Any]) -> list[nodes.Node]:
     """One row: a line with the verdict, the code, and the command with what it said."""
-    status = row.get("status")
-    ended = f" (exit status {status})" if isinstance(status, int) and status else ""
+    status, command, said = row.get("status"), row.get("command", ""), row.get("said", "")
     line = nodes.paragraph()
     if row["case"]:
         line += nodes.strong(text=row["case"])
         line += nodes.Text(": ")
+    ended = f" (exit status {status})" if isinstance(status, int) and status else ""
     line += nodes.Text(f"{row['verdict']}{ended}.")
+    if command and not said:  # nothing to show but what was done
+        line += nodes.Text(" ")
+        line += nodes.literal(text=command)
     found: list[nodes.Node] = [line]
     if row.get("code"):
         found.append(_block(row["code"], row.get("language", "text")))
-    command, said = row.get("command", ""), row.get("said", "")
-    shell = f"$ {command}" if command else ""
-    text = "\n".join(part for part in (shell, said) if part)
-    if text:
-        found.append(_block(text, "console" if command else "text"))
+    if said:
+        text = f"$ {command}\n{said}" if command else said
+        found.append(_block(text, "console" if command else "text", "recorded-said"))
     return found
 
 
@@ -345,13 +351,18 @@ def _output(text: str) -> str:
 
 
 def _quiet(text: str) -> str:
-    return f'<p style="color:var(--rl-quiet,inherit);font-size:.875rem">{html.escape(text)}</p>'
+    """A sentence about a recording, with its date in one piece."""
+    whole = re.sub(
+        r"\d{4}-\d\d-\d\d", r'<span style="white-space:nowrap">\g<0></span>', html.escape(text)
+    )
+    return f'<p style="color:var(--rl-quiet,inherit);font-size:.875rem">{whole}</p>'
 
 
-def _block(text: str, language: str) -> nodes.Node:
+def _block(text: str, language: str, kind: str = "") -> nodes.Node:
     """A code block; what does not fit its language is no reason to stop a build."""
     block = nodes.literal_block(text, text, language=language, force=True)
-    block["classes"].append("recorded")
+    if kind:
+        block["classes"].append(kind)
     return block
 
 
@@ -360,4 +371,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("recorded-result", RecordedResult)
     app.add_directive("recorded-spread", RecordedSpread)
     app.add_directive("erratum", Erratum)
+    app.add_css_file("recorded.css")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -30,7 +30,9 @@ ROOT = HERE.parents[1]
 SNIPPETS = HERE / "snippets"
 INCLUDE = sysconfig.get_path("include")
 NOT_RUN = "not run here"
-SHOWN_LINES = 12
+SHOWN_LINES = 8
+#: How a compiler tells who includes whom.
+INCLUDED = re.compile(r"In file included from| {17}from ")
 Row = dict[str, Any]
 
 
@@ -53,7 +55,7 @@ def told(text: str, *, lines: int = SHOWN_LINES) -> str:
         text = text.replace(path, name)
     text = re.sub(rf"{re.escape(tempfile.gettempdir())}/[\w./-]*/", "", text)
     text = re.sub(r"\w+://\S+", "(address)", text)
-    kept = [line.rstrip() for line in text.strip("\n").splitlines()]
+    kept = [line.rstrip() for line in text.strip("\n").splitlines() if not INCLUDED.match(line)]
     if len(kept) > lines:
         kept = [*kept[:lines], "..."]
     return "\n".join(kept)
@@ -100,10 +102,13 @@ def row(
 
 
 def code(name: str) -> dict[str, str]:
-    """A snippet's text and language, for a row."""
+    """A snippet's text and language, for a row; of a whole module what comes before its definition."""
     languages = {".c": "c", ".py": "python", ".sh": "bash", ".pyx": "cython", ".build": "meson"}
     path = SNIPPETS / name
-    return {"code": path.read_text().rstrip("\n"), "language": languages[path.suffix]}
+    shown, module, _ = path.read_text().partition("static struct PyModuleDef ")
+    if module and "Py_mod_exec" in shown:
+        shown = shown.partition("static PyModuleDef_Slot")[0]
+    return {"code": shown.strip("\n"), "language": languages[path.suffix]}
 
 
 def compiled(
@@ -130,15 +135,19 @@ def compiled(
 def in_child(
     case: str, call: str, module: str | None = None, *, gil: Any = "auto", shown: bool = True
 ) -> tuple[Row, Any]:
-    """Run Python code in a child, with a module of ours; the verdict is how it ended."""
+    """Run Python code in a child, with a module of ours; the verdict is how it ended.
+
+    With `gil=1` the GIL has to be on, else off; where it is not, that is the verdict and nothing is returned.
+    """
     built = [rl.compile(SNIPPETS / module)] if module else []
     seen = rl.run_child(call, modules=built, gil=gil, timeout_s=30)
     last = seen.traceback.strip().splitlines()[-1:] or [""]
     fatal = next((line for line in seen.stderr.splitlines() if line.startswith("Fatal")), "")
     text = {"code": call.strip(), "language": "python"} if shown else {}
-    return row(
-        case, "", seen.outcome, told(fatal or last[0]), seen.exit_status, **text
-    ), seen.returned
+    one = row(case, "", seen.outcome, told(fatal or last[0]), seen.exit_status, **text)
+    if seen.gil_enabled not in (None, gil == 1):
+        return {**one, "verdict": f"the GIL was {'on' if seen.gil_enabled else 'off'}"}, None
+    return one, seen.returned
 
 
 @contextlib.contextmanager
@@ -300,8 +309,8 @@ def e6() -> list[Row]:
 
 
 def _other_python() -> str | None:
-    """An ordinary interpreter with its headers, if there is one."""
-    for name in ("python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"):
+    """An ordinary interpreter before 3.13, with its headers, if there is one."""
+    for name in ("python3.12", "python3.11", "python3.10", "python3.9"):
         for folder in os.environ["PATH"].split(os.pathsep):
             found = shutil.which(name, path=folder)
             if found and _headers(found):
@@ -405,13 +414,16 @@ def e9() -> list[Row]:
     python = _other_python()
     versions: list[tuple[str, str]] = [("3.13t", INCLUDE)]
     if python:
-        version = "a build with a GIL"
-        versions.append((version, _headers(python) or ""))
+        versions.append(("an older version", _headers(python) or ""))
     forms = ((1, "#ifdef Py_GIL_DISABLED"), (2, "#if PY_VERSION_HEX >= 0x030D0000"), (3, "no #if"))
     for version, include in versions:
         for number, name in forms:
             one = compiled(
-                f"{name}, {version}", "e9-forms.c", f"-DFORM={number}", include, shown=False
+                f"{name}, {version}",
+                "e9-forms.c",
+                f"-DFORM={number}",
+                include,
+                shown=not rows,
             )
             rows.append(one)
     for number, name in forms[:2]:
