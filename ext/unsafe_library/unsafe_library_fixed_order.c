@@ -9,14 +9,20 @@
 #include <Python.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
-/* The library: some long work of which there may be only one at a time. */
-static void
+/* The library: long work, of which there may be only one at a time. Returns how many threads
+   were at it when this one began; atomic, so that at least this number is right. */
+static int
 library_work(double seconds)
 {
+    static _Atomic int inside;
     struct timespec pause = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+    int together = atomic_fetch_add(&inside, 1) + 1;
     nanosleep(&pause, NULL);
+    atomic_fetch_sub(&inside, 1);
+    return together;
 }
 
 /* [race:state] */
@@ -24,8 +30,9 @@ static pthread_mutex_t library = PTHREAD_MUTEX_INITIALIZER;
 /* [race:state] */
 
 static PyObject *
-work(PyObject *Py_UNUSED(module), PyObject *argument)
+work(PyObject *module, PyObject *argument)
 {
+    (void)module; /* not every variant needs it */
     double seconds = PyFloat_AsDouble(argument);
     if (seconds == -1.0 && PyErr_Occurred()) {
         return NULL;
@@ -34,18 +41,19 @@ work(PyObject *Py_UNUSED(module), PyObject *argument)
         return PyErr_Format(PyExc_ValueError,
                             "work(%R): from 0 to 60 seconds", argument);
     }
+    int together;
     /* [race] */
     Py_BEGIN_ALLOW_THREADS
     pthread_mutex_lock(&library);
-    library_work(seconds);
+    together = library_work(seconds);
     pthread_mutex_unlock(&library);
     Py_END_ALLOW_THREADS
     /* [race] */
-    Py_RETURN_NONE;
+    return PyLong_FromLong(together);
 }
 
 static PyMethodDef methods[] = {
-    {"work", work, METH_O, PyDoc_STR("work(seconds): long work in the library.")},
+    {"work", work, METH_O, PyDoc_STR("work(seconds): long work; how many threads were at it.")},
     {NULL, NULL, 0, NULL},
 };
 
