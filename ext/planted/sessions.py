@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import racelab as rl
 from racelab.show import Listing
@@ -80,12 +81,17 @@ class Session:
         return self.ending.seconds
 
     @property
+    def how(self) -> str:
+        """How the process ended, in words."""
+        return _ending_words(self.ending)
+
+    @property
     def text(self) -> str:
         """All that it printed."""
         return self.ending.stdout + self.ending.stderr
 
     def lines(self, pattern: str, after: int = 0, limit: int = 12) -> str:
-        """The first lines that match, with `after` more behind each, as they were printed."""
+        """The first lines that match, with `after` more behind each, as they were printed; long ones cut."""
         printed, kept, left = self.text.splitlines(), [], 0
         for line in printed:
             left = after + 1 if re.search(pattern, line) else left - 1
@@ -96,7 +102,7 @@ class Session:
     def _repr_markdown_(self) -> str:
         """How it ended, and what became of each test."""
         rows = [f"| `{test}` | {words} |" for test, words in self.tests.items()]
-        head = f"**{self.tool}**: {_ending_words(self.ending)} after {self.seconds:.1f} s"
+        head = f"**{self.tool}**: {self.how} after {self.seconds:.1f} s"
         return "\n".join([head, "", "| test | |", "|---|---|", *rows])
 
     def __repr__(self) -> str:
@@ -109,6 +115,8 @@ def session(
     file: str | None = None,
     variant: str = "broken",
     widen: bool = False,
+    gil: Literal["auto", 0, 1] = "auto",
+    modules: Iterable[rl.Built] = (),
     timeout_s: float = 30,
 ) -> Session:
     """Run pytest with a tool on a file of this folder.
@@ -119,6 +127,7 @@ def session(
         file: default: the suite, or for the race fixture the races.
         variant: of planted.c.
         widen: hold the race points open.
+        gil, modules: as for `racelab.run_child`.
         timeout_s: for the whole session; then it is killed.
     """
     with tempfile.TemporaryDirectory(prefix="planted-") as folder:
@@ -135,6 +144,8 @@ def session(
                 "PYTEST_ADDOPTS": None,
                 "PYTHONDONTWRITEBYTECODE": "1",
             },
+            gil=gil,
+            modules=modules,
             timeout_s=timeout_s,
         )
     return Session(tool, ending, read(ending.stdout, ending.outcome))
@@ -185,7 +196,9 @@ def was_found(words: str) -> bool:
     return words.startswith(FOUND)
 
 
-def rows(tool: str, number: int, one: Session, tests: Sequence[str] = BUGS) -> list[dict[str, object]]:
+def rows(
+    tool: str, number: int, one: Session, tests: Sequence[str] = BUGS
+) -> list[dict[str, object]]:
     """One session as flat rows, for a recording."""
     return [
         {
@@ -230,7 +243,7 @@ def seconds(recorded: Sequence[Mapping[str, object]]) -> dict[str, list[float]]:
     return {tool: list(times.values()) for tool, times in found.items()}
 
 
-def test_source(name: str, file: str = SUITE) -> Listing:
+def show_test(name: str, file: str = SUITE) -> Listing:
     """One function of a test file, with its line numbers."""
     texts = (HERE / file).read_text(encoding="utf-8").splitlines()
     start = next(n for n, text in enumerate(texts) if text.startswith(f"def {name}("))

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from pathlib import Path
 
 import planted
 import pytest
@@ -41,9 +42,9 @@ def test_monkeypatch(monkeypatch):
 
 @pytest.mark.thread_unsafe(reason="changes the working directory of the whole process")
 def test_marked(tmp_path):
-    here = os.getcwd()
+    here = Path.cwd()
     os.chdir(tmp_path)
     try:
-        assert os.listdir() == []
+        assert Path.cwd() == tmp_path
     finally:
         os.chdir(here)

@@ -5,6 +5,7 @@ import os
 
 import planted
 import pytest
+
 from racelab import Actor
 
 WIDEN = os.environ.get("RACELAB_WIDEN") == "1"  # for a machine with one core
