@@ -11,6 +11,7 @@ BUMPS = int(os.environ.get("COUNT_BUMPS", "30000"))
 NAMES = int(os.environ.get("COUNT_NAMES", "50"))
 
 
+# fmt: off
 # [race]
 def test_counter():
     counter = Counter()
@@ -28,6 +29,4 @@ def test_registry():
     name = Name()
     together(name.enter, name.enter)
     assert name.entered == 1
-
-
 # [race]

@@ -30,7 +30,7 @@ typedef struct {
 } Name;
 
 /* [race:state] */
-static PyMutex guard; /* held while looking and adding; zeroed memory is unlocked */
+static PyMutex guard; /* zeroed memory: unlocked */
 /* [race:state] */
 
 static int
@@ -68,9 +68,9 @@ name_enter(PyObject *self, PyObject *Py_UNUSED(ignored))
     /* [race] */
     PyMutex_Lock(&guard);
     if (!is_entered(name->number)) {
-        RACE_POINT(); /* nobody can enter anything here */
+        RACE_POINT(); /* nothing is added now */
         status = add(name->number);
-        atomic_fetch_add_explicit(&name->entered, 1, memory_order_relaxed);
+        name->entered++;
     }
     PyMutex_Unlock(&guard);
     /* [race] */

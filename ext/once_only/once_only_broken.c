@@ -17,12 +17,12 @@
 
 #define SIZE (1 << 18)
 
-static PyObject *table; /* NULL until somebody asks; then it stays until the process ends */
+static PyObject *table; /* NULL until somebody asks; then it stays */
 /* [race:state] */
 /* nothing guards it */
 /* [race:state] */
 
-/* bytes of length SIZE: 1 where the index is prime. Takes some work to make. */
+/* bytes of length SIZE: 1 where the index is prime. It takes a while. */
 static PyObject *
 make_table(void)
 {
@@ -47,7 +47,7 @@ primes(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
     PyObject *found;
     /* [race] */
     if (table == NULL) {
-        RACE_POINT(); /* whoever comes here meanwhile finds no table, too */
+        RACE_POINT(); /* others find no table, either */
         table = make_table();
     }
     found = Py_XNewRef(table);

@@ -15,12 +15,12 @@
 
 #define SIZE (1 << 18)
 
-static PyObject *table; /* NULL until somebody asks; then it stays until the process ends */
+static PyObject *table; /* NULL until somebody asks; then it stays */
 /* [race:state] */
-static PyMutex guard; /* of table; zeroed memory is an unlocked mutex */
+static PyMutex guard; /* of table; zeroed memory: unlocked */
 /* [race:state] */
 
-/* bytes of length SIZE: 1 where the index is prime. Takes some work to make. */
+/* bytes of length SIZE: 1 where the index is prime. It takes a while. */
 static PyObject *
 make_table(void)
 {
@@ -46,7 +46,7 @@ primes(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
     /* [race] */
     PyMutex_Lock(&guard);
     if (table == NULL) {
-        RACE_POINT(); /* whoever comes here meanwhile waits */
+        RACE_POINT(); /* others wait */
         table = make_table();
     }
     found = Py_XNewRef(table);
