@@ -81,7 +81,15 @@ def percentiles(way: str, skews: Iterable[float]) -> Rows:
 def scan() -> Rows:
     """The window of the counter, seen by delaying one of two threads."""
     seen = rl.scan_offsets("lost_update", rounds=10_000, count=10, progress=False)
-    return [{"width_ns": seen.width_ns, **point} for point in seen.points]
+    return [
+        {
+            "width_ns": seen.width_ns,
+            "offset_ns": point["offset_ns"],
+            "hits": int(point["hits"]),
+            "rounds": int(point["rounds"]),
+        }
+        for point in seen.points
+    ]
 
 
 def switch() -> Rows:
@@ -94,7 +102,7 @@ def switch() -> Rows:
             return module.Counter()
 
         lab = replace(rl.find_lab("lost_update"), setup=fresh)
-        seen = rl.race(lab, "broken", count=15, seconds=4, progress=False)
+        seen = rl.race(lab, "broken", count=15, seconds=4, release="tsc", progress=False)
         rows += [
             {"interval_s": interval_s, "failed": each.failed_rounds, "rounds": each.rounds}
             for each in seen.ran

@@ -18,7 +18,11 @@ SOON_NS = 200_000
 def call_in_threads(call):
     """Call it once in each of several threads, at the same moment."""
     moment = []
-    barrier = threading.Barrier(THREADS, lambda: moment.append(perf_counter_ns() + SOON_NS))
+
+    def agree():
+        moment.append(perf_counter_ns() + SOON_NS)
+
+    barrier = threading.Barrier(THREADS, action=agree)
 
     def work():
         barrier.wait()

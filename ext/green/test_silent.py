@@ -60,7 +60,7 @@ def test_wait():
 
 
 def test_workers():
-    """The pool is wrong: it has fewer threads than the barrier waits for."""
+    """The pool is wrong: fewer threads than the barrier waits for."""
     counter = Counter()
     barrier = threading.Barrier(THREADS)
 
