@@ -57,17 +57,17 @@ free_table(uint32_t *mine)
 }
 
 /* [race:state] */
-static uint32_t *table; /* NULL until it is first needed; then it stays */
+static uint32_t *table; /* NULL until it is needed */
 /* [race:state] */
 
-/* Not inline: a benchmark that calls it in a loop shall pay for every call. */
+/* Not inline: who calls it in a loop shall pay for each call. */
 __attribute__((noinline)) static int
 look_up(int at, uint32_t *entry)
 {
     uint32_t *found;
     /* [race] */
     if (table == NULL) {
-        table = make_table(); /* whoever comes here meanwhile finds none, too */
+        table = make_table(); /* meanwhile others find none */
     }
     found = table;
     /* [race] */
@@ -119,7 +119,10 @@ cache_hit_ns(PyObject *Py_UNUSED(module), PyObject *times)
             return NULL;
         }
     }
-    return PyTime_PerfCounter(&end) < 0 ? NULL : PyFloat_FromDouble((double)(end - begin) / (double)n);
+    if (PyTime_PerfCounter(&end) < 0) {
+        return NULL;
+    }
+    return PyFloat_FromDouble((double)(end - begin) / (double)n);
 }
 
 static PyMethodDef cache_methods[] = {

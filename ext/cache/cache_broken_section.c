@@ -55,11 +55,11 @@ free_table(uint32_t *mine)
 }
 
 /* [race:state] */
-static uint32_t *table;   /* NULL until it is first needed; then it stays */
+static uint32_t *table;   /* NULL until it is needed */
 static PyObject *section; /* any object will do; made at import */
 /* [race:state] */
 
-/* Not inline: a benchmark that calls it in a loop shall pay for every call. */
+/* Not inline: who calls it in a loop shall pay for each call. */
 __attribute__((noinline)) static int
 look_up(int at, uint32_t *entry)
 {
@@ -67,7 +67,7 @@ look_up(int at, uint32_t *entry)
     /* [race] */
     Py_BEGIN_CRITICAL_SECTION(section);
     if (table == NULL) {
-        table = make_table(); /* while this detaches, the section is anybody's */
+        table = make_table(); /* detaches: in comes the next */
     }
     found = table;
     /* [race] */
@@ -119,7 +119,10 @@ cache_hit_ns(PyObject *Py_UNUSED(module), PyObject *times)
             return NULL;
         }
     }
-    return PyTime_PerfCounter(&end) < 0 ? NULL : PyFloat_FromDouble((double)(end - begin) / (double)n);
+    if (PyTime_PerfCounter(&end) < 0) {
+        return NULL;
+    }
+    return PyFloat_FromDouble((double)(end - begin) / (double)n);
 }
 
 static PyMethodDef cache_methods[] = {

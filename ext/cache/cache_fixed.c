@@ -53,10 +53,10 @@ free_table(uint32_t *mine)
 }
 
 /* [race:state] */
-static uint32_t *table; /* written at import, only read afterwards */
+static uint32_t *table; /* afterwards only read */
 /* [race:state] */
 
-/* Not inline: a benchmark that calls it in a loop shall pay for every call. */
+/* Not inline: who calls it in a loop shall pay for each call. */
 __attribute__((noinline)) static int
 look_up(int at, uint32_t *entry)
 {
@@ -112,7 +112,10 @@ cache_hit_ns(PyObject *Py_UNUSED(module), PyObject *times)
             return NULL;
         }
     }
-    return PyTime_PerfCounter(&end) < 0 ? NULL : PyFloat_FromDouble((double)(end - begin) / (double)n);
+    if (PyTime_PerfCounter(&end) < 0) {
+        return NULL;
+    }
+    return PyFloat_FromDouble((double)(end - begin) / (double)n);
 }
 
 static PyMethodDef cache_methods[] = {

@@ -53,11 +53,11 @@ free_table(uint32_t *mine)
 }
 
 /* [race:state] */
-static _Atomic(uint32_t *) table; /* NULL, or a finished table, for ever */
-static PyMutex making;            /* held by the one who makes it */
+static _Atomic(uint32_t *) table; /* NULL, or a full table */
+static PyMutex making;            /* who holds it, makes it */
 /* [race:state] */
 
-/* Not inline: a benchmark that calls it in a loop shall pay for every call. */
+/* Not inline: who calls it in a loop shall pay for each call. */
 __attribute__((noinline)) static int
 look_up(int at, uint32_t *entry)
 {
@@ -121,7 +121,10 @@ cache_hit_ns(PyObject *Py_UNUSED(module), PyObject *times)
             return NULL;
         }
     }
-    return PyTime_PerfCounter(&end) < 0 ? NULL : PyFloat_FromDouble((double)(end - begin) / (double)n);
+    if (PyTime_PerfCounter(&end) < 0) {
+        return NULL;
+    }
+    return PyFloat_FromDouble((double)(end - begin) / (double)n);
 }
 
 static PyMethodDef cache_methods[] = {

@@ -52,11 +52,11 @@ free_table(uint32_t *mine)
 }
 
 /* [race:state] */
-static uint32_t *table; /* NULL until it is first needed; guarded by `using` */
-static PyMutex using;   /* zeroed memory is an unlocked mutex */
+static uint32_t *table; /* NULL until it is needed */
+static PyMutex using;   /* guards it; zero is unlocked */
 /* [race:state] */
 
-/* Not inline: a benchmark that calls it in a loop shall pay for every call. */
+/* Not inline: who calls it in a loop shall pay for each call. */
 __attribute__((noinline)) static int
 look_up(int at, uint32_t *entry)
 {
@@ -64,7 +64,7 @@ look_up(int at, uint32_t *entry)
     /* [race] */
     PyMutex_Lock(&using);
     if (table == NULL) {
-        table = make_table(); /* whoever comes here meanwhile waits, detached */
+        table = make_table(); /* meanwhile others wait */
     }
     found = table;
     /* [race] */
@@ -116,7 +116,10 @@ cache_hit_ns(PyObject *Py_UNUSED(module), PyObject *times)
             return NULL;
         }
     }
-    return PyTime_PerfCounter(&end) < 0 ? NULL : PyFloat_FromDouble((double)(end - begin) / (double)n);
+    if (PyTime_PerfCounter(&end) < 0) {
+        return NULL;
+    }
+    return PyFloat_FromDouble((double)(end - begin) / (double)n);
 }
 
 static PyMethodDef cache_methods[] = {

@@ -56,13 +56,13 @@ free_table(uint32_t *mine)
 /* no cache */
 /* [race:state] */
 
-/* Not inline: a benchmark that calls it in a loop shall pay for every call. */
+/* Not inline: who calls it in a loop shall pay for each call. */
 __attribute__((noinline)) static int
 look_up(int at, uint32_t *entry)
 {
     uint32_t *found;
     /* [race] */
-    found = make_table(); /* nobody else has a pointer to it */
+    found = make_table(); /* nobody else can have it */
     /* [race] */
     if (found != NULL) {
         *entry = found[at];
@@ -112,7 +112,10 @@ cache_hit_ns(PyObject *Py_UNUSED(module), PyObject *times)
             return NULL;
         }
     }
-    return PyTime_PerfCounter(&end) < 0 ? NULL : PyFloat_FromDouble((double)(end - begin) / (double)n);
+    if (PyTime_PerfCounter(&end) < 0) {
+        return NULL;
+    }
+    return PyFloat_FromDouble((double)(end - begin) / (double)n);
 }
 
 static PyMethodDef cache_methods[] = {

@@ -9,7 +9,7 @@ import importlib
 import sys
 import threading
 
-BATCH_NS = 2_000_000  # long beside a thread's start, short beside a time slice
+BATCH_NS = 200_000  # short beside a time slice: few batches are interrupted
 
 batches, threads = int(sys.argv[1]), [int(number) for number in sys.argv[2].split(",")]
 

@@ -32,7 +32,7 @@ struct Table {
         alive.fetch_add(1, std::memory_order_relaxed);
         RACE_POINT();
         for (int at = 0; at < rows * columns; at++) {
-            std::uint32_t crc = at < columns ? static_cast<std::uint32_t>(at) : entries[at - columns];
+            std::uint32_t crc = at < columns ? std::uint32_t(at) : entries[at - columns];
             for (int bit = 0; bit < 8; bit++) {
                 crc = (crc >> 1) ^ (0xedb88320u & (0u - (crc & 1u)));
             }
@@ -45,11 +45,11 @@ struct Table {
 };
 
 /* [race:state] */
-Table *table = nullptr; // written inside of call_once, read after it
+Table *table = nullptr; // written inside of call_once
 std::once_flag made;
 /* [race:state] */
 
-// Not inline: a benchmark that calls it in a loop shall pay for every call.
+// Not inline: who calls it in a loop shall pay for each call.
 __attribute__((noinline)) std::uint32_t
 look_up(int at)
 {
@@ -100,7 +100,10 @@ cache_hit_ns(PyObject *, PyObject *times)
     }
     volatile std::uint32_t used = all; // so that no call can be left out
     (void)used;
-    return PyTime_PerfCounter(&end) < 0 ? nullptr : PyFloat_FromDouble(double(end - begin) / double(n));
+    if (PyTime_PerfCounter(&end) < 0) {
+        return nullptr;
+    }
+    return PyFloat_FromDouble(double(end - begin) / double(n));
 }
 
 PyMethodDef cache_methods[] = {

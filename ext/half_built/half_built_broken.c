@@ -50,9 +50,9 @@ get_rows(Checker *self)
     if (found == NULL) {
         PyMutex_Lock(&self->making);
         if (self->rows == NULL) {
-            self->rows = self->room; /* from here on everybody may look ... */
+            self->rows = self->room; /* look, everybody! */
             RACE_POINT();
-            fill(self->room); /* ... and only here there is something to see */
+            fill(self->room); /* now there is something */
         }
         found = self->rows;
         PyMutex_Unlock(&self->making);

@@ -46,8 +46,9 @@ get_rows(Checker *self)
     found = atomic_load_explicit(&self->rows, memory_order_acquire);
     if (found == NULL) {
         PyMutex_Lock(&self->making);
-        if (atomic_load_explicit(&self->rows, memory_order_relaxed) == NULL) {
-            fill(self->room); /* the reader's pointer is still NULL */
+        found = atomic_load_explicit(&self->rows, memory_order_relaxed);
+        if (found == NULL) {
+            fill(self->room); /* nobody can see it yet */
             RACE_POINT();
             atomic_store_explicit(&self->rows, self->room, memory_order_release);
         }

@@ -3,6 +3,9 @@
 Question  Can a thread that waits in call_once keep the first one from finishing?
 Run       racelab race once_python
           racelab race once_python --gil 1
+
+What `make` does happens in real life, now and then: filling waits for something, and a wait lets the
+GIL go; or it allocates, and allocations start a collection, which stops the world. Here it is every time.
 """
 
 import gc
@@ -12,13 +15,9 @@ from racelab import ACCEPTABLE, FORBIDDEN, Lab
 
 
 def make() -> str:
-    """What filling does in real life: it waits for something, and it allocates.
-
-    A wait lets the GIL go. Allocations start a collection now and then, which stops the world.
-    Here both happen every time.
-    """
-    time.sleep(0.0005)
-    gc.collect()
+    """Make the value: read a file, say, and allocate."""
+    time.sleep(0.0005)  # as any wait: lets the GIL go
+    gc.collect()  # as many allocations: stops the world
     return "made once"
 
 

@@ -43,10 +43,10 @@ replace(Memo *self, PyObject *made)
 {
     PyObject *old;
     /* [race:replace] */
-    old = self->latest; /* this line and the next, and the DECREF: Py_XSETREF */
+    old = self->latest; /* what Py_XSETREF does */
     self->latest = made;
     /* [race:replace] */
-    Py_DECREF(old); /* outside of any lock: freeing an object may run any code */
+    Py_DECREF(old); /* no lock held: it may run any code */
 }
 
 static PyObject *

@@ -48,7 +48,7 @@ replace(Memo *self, PyObject *made)
     self->latest = made;
     PyMutex_Unlock(&self->mutex);
     /* [race:replace] */
-    Py_DECREF(old); /* outside of any lock: freeing an object may run any code */
+    Py_DECREF(old); /* no lock held: it may run any code */
 }
 
 static PyObject *
