@@ -15,7 +15,7 @@
 
 typedef struct {
     /* [race] */
-    _Atomic long value; /* 8 bytes: the next one is in the same line */
+    _Atomic long value; /* the next is 8 bytes on */
     /* [race] */
 } Cell;
 

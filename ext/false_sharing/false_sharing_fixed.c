@@ -14,7 +14,7 @@
 typedef struct {
     /* [race] */
     _Atomic long value;
-    char padding[128 - sizeof(long)]; /* nothing of interest: the next one is in another line */
+    char padding[128 - sizeof(long)]; /* not used */
     /* [race] */
 } Cell;
 

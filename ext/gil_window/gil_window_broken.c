@@ -17,7 +17,7 @@
 
 typedef struct {
     PyObject_HEAD
-    PyObject *make_note; /* called for every change; set once, before anybody else has the meter */
+    PyObject *make_note; /* called for every change; never replaced */
     /* [race:state] */
     long value;
     /* [race:state] */
@@ -43,7 +43,7 @@ add_one(Meter *self)
     long seen = self->value;
     Py_BEGIN_ALLOW_THREADS
     RACE_POINT();
-    flush(); /* the GIL, where there is one, is somebody else's now */
+    flush(); /* the GIL, if any, is free now */
     Py_END_ALLOW_THREADS
     self->value = seen + 1;
     Py_DECREF(note);

@@ -17,7 +17,7 @@
 
 typedef struct {
     PyObject_HEAD
-    PyObject *make_note; /* called for every change; set once, before anybody else has the meter */
+    PyObject *make_note; /* called for every change; never replaced */
     /* [race:state] */
     long value;
     /* [race:state] */
@@ -45,7 +45,7 @@ add_one(Meter *self)
     Py_END_ALLOW_THREADS
     long seen = self->value;
     RACE_POINT();
-    Py_DECREF(note); /* looks like bookkeeping, and may run any Python code */
+    Py_DECREF(note); /* may run any Python code */
     self->value = seen + 1;
     /* [race] */
     return 0;

@@ -17,7 +17,7 @@
 
 typedef struct {
     PyObject_HEAD
-    PyObject *make_note; /* called for every change; set once, before anybody else has the meter */
+    PyObject *make_note; /* called for every change; never replaced */
     /* [race:state] */
     long value;
     /* [race:state] */
@@ -40,13 +40,13 @@ add_one(Meter *self)
         return -1;
     }
     /* [race] */
+    long seen = self->value;
+    RACE_POINT();
+    self->value = seen + 1;
     Py_BEGIN_ALLOW_THREADS
     flush();
     Py_END_ALLOW_THREADS
     Py_DECREF(note);
-    long seen = self->value;
-    RACE_POINT();
-    self->value = seen + 1;
     /* [race] */
     return 0;
 }

@@ -1,8 +1,8 @@
 /* gil_window_fixed.c: an increment that is one step, GIL or not.
  *
  * Lesson   notebooks/06_lost_update.md
- * Repair   The slow part and the Py_DECREF come first; then one atomic addition, in which
- *          nobody can detach and nobody can come between.
+ * Repair   One atomic addition, in which nobody can detach and nobody can come between. The
+ *          slow part and the Py_DECREF come after it.
  * Broken   gil_window_broken.c; the two differ only in this header and in [race] regions
  * Source   https://docs.python.org/3.13/c-api/init.html#releasing-the-gil-from-extension-code
  */
@@ -15,7 +15,7 @@
 
 typedef struct {
     PyObject_HEAD
-    PyObject *make_note; /* called for every change; set once, before anybody else has the meter */
+    PyObject *make_note; /* called for every change; never replaced */
     /* [race:state] */
     _Atomic long value;
     /* [race:state] */
@@ -38,12 +38,12 @@ add_one(Meter *self)
         return -1;
     }
     /* [race] */
+    RACE_POINT();
+    atomic_fetch_add_explicit(&self->value, 1, memory_order_relaxed);
     Py_BEGIN_ALLOW_THREADS
     flush();
     Py_END_ALLOW_THREADS
     Py_DECREF(note);
-    RACE_POINT();
-    atomic_fetch_add_explicit(&self->value, 1, memory_order_relaxed);
     /* [race] */
     return 0;
 }

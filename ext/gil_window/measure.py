@@ -3,4 +3,8 @@
 import racelab as rl
 
 VARIANTS = rl.find_lab("gil_window").variants
-RACES = [{"variant": variant, "gil": gil} for gil in ("auto", 1) for variant in VARIANTS]
+RACES = [
+    {"variant": variant, "gil": gil, "count": 30, "seconds": 9}
+    for gil in ("auto", 1)
+    for variant in VARIANTS
+]

@@ -28,7 +28,7 @@ add_one(Counter *self)
     /* [race] */
     long seen = self->value;
     RACE_POINT();
-    self->value = seen + 1; /* whatever came between is overwritten */
+    self->value = seen + 1;
     /* [race] */
 }
 

@@ -26,7 +26,7 @@ add_one(Counter *self)
     /* [race] */
     Py_BEGIN_CRITICAL_SECTION(self);
     long seen = self->value;
-    RACE_POINT(); /* whoever comes here meanwhile waits */
+    RACE_POINT();
     self->value = seen + 1;
     Py_END_CRITICAL_SECTION();
     /* [race] */

@@ -17,7 +17,7 @@ typedef struct {
     PyObject_HEAD
     /* [race:state] */
     long value;
-    PyMutex mutex; /* guards value; zeroed memory is an unlocked mutex */
+    PyMutex mutex; /* guards value; starts unlocked */
     /* [race:state] */
 } Counter;
 
@@ -27,7 +27,7 @@ add_one(Counter *self)
     /* [race] */
     PyMutex_Lock(&self->mutex);
     long seen = self->value;
-    RACE_POINT(); /* whoever comes here meanwhile waits */
+    RACE_POINT();
     self->value = seen + 1;
     PyMutex_Unlock(&self->mutex);
     /* [race] */

@@ -27,7 +27,7 @@ add_one(Counter *self)
     /* [race] */
     pthread_mutex_lock(&self->mutex);
     long seen = self->value;
-    RACE_POINT(); /* whoever comes here meanwhile waits */
+    RACE_POINT();
     self->value = seen + 1;
     pthread_mutex_unlock(&self->mutex);
     /* [race] */

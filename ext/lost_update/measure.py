@@ -45,4 +45,24 @@ def growth():
     return timings("10", "4", [1, 2, 3, 4, 6, 8])
 
 
-MEASUREMENTS = {"cost": cost, "growth": growth}
+def reports():
+    """What ThreadSanitizer says, and what is lost where it says nothing. Needs `make tsan`."""
+    rows = []
+    for variant in ("broken", "broken_volatile", "broken_atomic", "fixed"):
+        seen = rl.race(
+            "lost_update", variant, sanitizer="thread", count=5, rounds=2000, progress=False
+        )
+        found = sum(repetition.ending.startswith("sanitizer") for repetition in seen.repetitions)
+        rows.append(
+            {
+                "variant": variant,
+                "repetitions": len(seen.repetitions),
+                "reported": found,
+                "rounds": seen.rounds,
+                "lost": seen.outcomes.get("updates lost", 0),
+            }
+        )
+    return rows
+
+
+MEASUREMENTS = {"cost": cost, "growth": growth, "reports": reports}
