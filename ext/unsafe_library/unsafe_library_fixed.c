@@ -37,8 +37,8 @@ work(PyObject *module, PyObject *argument)
         return NULL;
     }
     if (!(seconds >= 0.0 && seconds < 60.0)) {
-        return PyErr_Format(PyExc_ValueError,
-                            "work(%R): from 0 to 60 seconds", argument);
+        PyErr_Format(PyExc_ValueError, "work(%R): seconds are from 0 to 60", argument);
+        return NULL;
     }
     int together;
     /* [race] */
