@@ -27,11 +27,11 @@ typedef struct {
 static __attribute__((noinline)) void
 add_many(Counter *self, long n)
 {
+    /* [race] */
     for (long i = 0; i < n; i++) {
-        /* [race] */
         self->value += 1;
-        /* [race] */
     }
+    /* [race] */
 }
 
 /* The first of them by hand: it holds the race point, which would keep a loop from being folded. */

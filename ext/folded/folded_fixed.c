@@ -23,11 +23,11 @@ typedef struct {
 static __attribute__((noinline)) void
 add_many(Counter *self, long n)
 {
+    /* [race] */
     for (long i = 0; i < n; i++) {
-        /* [race] */
         atomic_fetch_add_explicit(&self->value, 1, memory_order_relaxed);
-        /* [race] */
     }
+    /* [race] */
 }
 
 /* The first of them by hand: it holds the race point, which would keep a loop from being folded. */
