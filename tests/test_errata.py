@@ -55,6 +55,7 @@ EXPECTED: dict[str, dict[str, str | tuple[str, ...]]] = {
     },
     "E8": {"without barrier.wait()": "measured", "with barrier.wait()": "measured"},
     "E9": {
+        "e9-forms.c": "one file, three ways",
         "#ifdef Py_GIL_DISABLED, 3.13t": COMPILES,
         "#if PY_VERSION_HEX >= 0x030D0000, 3.13t": COMPILES,
         "no #if, 3.13t": COMPILES,

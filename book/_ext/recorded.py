@@ -182,7 +182,8 @@ def sentences(result: Result, label: str) -> str:
         raise NotRecorded(
             f"The recorded race {result.title} says nothing of {label!r}: ask for another race, or record it anew."
         )
-    return f'<div class="racelab-result">{"".join(map(_sentence_html, found))}</div>'
+    said = "".join(map(_sentence_html, found))
+    return f'<div class="racelab-result" style="margin-bottom:1.1rem">{said}</div>'
 
 
 def shortened_json(result: Result) -> str:
@@ -221,7 +222,8 @@ def _table(result: Result) -> str:
 # The repetitions of a race as dots
 # ---------------------------------------------------------------------------------------------------
 
-WIDTH, HEIGHT, LEFT, RIGHT, AXIS = 600, 130, 20, 580, 96
+WIDTH, LEFT, RIGHT, PITCH = 400, 18, 382, 9
+"""Of the drawing, in its own units; the pitch is a dot's width with its gap."""
 
 
 class RecordedSpread(_RaceDirective):
@@ -248,25 +250,27 @@ def spread_figure(result: Result) -> str:
     def x(rate: float) -> float:
         return LEFT + (RIGHT - LEFT) * (rate - low) / (high - low)
 
-    heights: dict[int, int] = {}
-    dots = ""
+    stacked: dict[int, int] = {}
+    places = []
     for rate in sorted(rates):
-        column = round(x(rate) / 9)
-        heights[column] = heights.get(column, 0) + 1
-        dots += f'<circle cx="{x(rate):.1f}" cy="{AXIS - 9 * heights[column]:.1f}" r="4"/>'
+        column = round(x(rate) / PITCH)
+        stacked[column] = stacked.get(column, 0) + 1
+        places.append((x(rate), PITCH * stacked[column] - 2))
+    ground = PITCH * max(stacked.values()) + 6
+    dots = "".join(f'<circle cx="{at:.1f}" cy="{ground - up:.1f}" r="4"/>' for at, up in places)
     marks = "".join(
-        f'<path d="M{x(at):.1f} {AXIS}v5" stroke="currentColor"/>'
-        f'<text x="{x(at):.1f}" y="{AXIS + 20}" text-anchor="middle">{at:g} %</text>'
+        f'<path d="M{x(at):.1f} {ground}v5" stroke="currentColor"/>'
+        f'<text x="{x(at):.1f}" y="{ground + 20}" text-anchor="middle">{at:g} %</text>'
         for at in ticks
     )
     title = f"{result.title}: failed rounds in each of {len(rates)} repetitions"
     described = f"{len(rates)} dots between {min(rates):.3g} % and {max(rates):.3g} %."
     name = f"spread-{result.lab}-{result.variant}-{result.threads}"
     return (
-        f'<figure class="racelab-figure" style="margin:1.2rem 0"><svg role="img" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'aria-labelledby="{name}-t {name}-d" style="width:100%;max-width:{WIDTH}px;height:auto;font-size:13px" '
+        f'<figure class="racelab-figure" style="margin:1.2rem 0"><svg role="img" viewBox="0 0 {WIDTH} {ground + 26}" '
+        f'aria-labelledby="{name}-t {name}-d" style="width:100%;max-width:30rem;height:auto;font-size:14px" '
         f'fill="currentColor"><title id="{name}-t">{html.escape(title)}</title><desc id="{name}-d">{described}</desc>'
-        f'<path d="M{LEFT} {AXIS}H{RIGHT}" stroke="currentColor"/>{marks}'
+        f'<path d="M{LEFT} {ground}H{RIGHT}" stroke="currentColor"/>{marks}'
         f'<g style="fill:var(--rl-mark,currentColor)">{dots}</g></svg>'
         f'<figcaption style="color:var(--rl-quiet,inherit);font-size:.875rem;text-align:left;margin:.2rem 0 0;padding:0">'
         f"Each dot is one repetition of {html.escape(result.title)}; across: failed rounds of all its rounds. "
