@@ -319,7 +319,7 @@ class Erratum(_Directive):
 def case(row: dict[str, Any]) -> list[nodes.Node]:
     """One row: a line with the verdict, the code, and the command with what it said."""
     status, command, said = row.get("status"), row.get("command", ""), row.get("said", "")
-    line = nodes.paragraph()
+    line = nodes.paragraph(support_smartquotes=False)  # "--capture" has two hyphens
     if row["case"]:
         line += nodes.strong(text=row["case"])
         line += nodes.Text(": ")

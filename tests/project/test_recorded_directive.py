@@ -49,7 +49,7 @@ PROOF = {
             "verdict": "does not compile",
         },
         {
-            "case": "corrected",
+            "case": "with --option",
             "command": "gcc -c y.c",
             "status": 0,
             "said": "",
@@ -174,7 +174,7 @@ def test_proof_shows_code_command_answer_and_verdict(book: Book) -> None:
     assert "as printed : does not compile (exit status 1)." in text
     assert "&lt; x &gt; ;" in text.replace("&lt;x&gt;", "&lt; x &gt; ")
     assert "$ gcc -c x.c x.c:1: error: no &lt;x&gt;" in text
-    assert "corrected : compiles. gcc -c y.c" in text
+    assert "with --option : compiles. gcc -c y.c" in text
 
 
 MISSING = {
