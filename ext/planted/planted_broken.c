@@ -5,7 +5,7 @@
  *          table()          test and store are two steps: several threads make the table
  *          label()          one buffer for all threads
  *          Account.give()   locks its two accounts in the order in which they are named
- *          first()          a borrowed reference: the list may let go of the item
+ *          show()           a borrowed reference: the list may let go of the item
  *          answer()         who sees the flag may not yet see the number that it announces
  * Needs    a free-threaded build, two attached threads; answer(): a processor or a compiler
  *          that reorders the two stores
@@ -130,16 +130,16 @@ account_give(PyObject *self, PyObject *other)
     Py_RETURN_NONE;
 }
 
-/* ---- the first item of a list ------------------------------------------------------------- */
+/* ---- the text of a list's first item ------------------------------------------------------ */
 
 static PyObject *
-first(PyObject *Py_UNUSED(module), PyObject *list)
+show(PyObject *Py_UNUSED(module), PyObject *list)
 {
-    /* [race:first] */
+    /* [race:show] */
     PyObject *item = PyList_GetItem(list, 0); /* borrowed */
     RACE_POINT();
-    return Py_XNewRef(item);
-    /* [race:first] */
+    return item == NULL ? NULL : PyObject_Repr(item);
+    /* [race:show] */
 }
 
 /* ---- a number that is worked out once ----------------------------------------------------- */
@@ -247,7 +247,7 @@ exec_module(PyObject *module)
 static PyMethodDef module_methods[] = {
     {"table", table, METH_NOARGS, PyDoc_STR("A tuple of squares, always the same one.")},
     {"label", label, METH_O, PyDoc_STR("label(number): \"item-<number>\".")},
-    {"first", first, METH_O, PyDoc_STR("first(list): its first item.")},
+    {"show", show, METH_O, PyDoc_STR("show(list): the repr of its first item.")},
     {"answer", answer, METH_NOARGS, PyDoc_STR("42, worked out once.")},
     {NULL, NULL, 0, NULL},
 };

@@ -5,7 +5,7 @@
  *          table()          a mutex around test and store
  *          label()          a buffer for each call
  *          Account.give()   locks its two accounts in the order of their addresses
- *          first()          a strong reference from the start
+ *          show()           a strong reference from the start
  *          answer()         both atomic: who sees the flag sees the number, too
  * Broken   planted_broken.c; the two differ only in this header and in [race] regions
  * Source   https://docs.python.org/3.13/howto/free-threading-extensions.html
@@ -126,16 +126,18 @@ account_give(PyObject *self, PyObject *other)
     Py_RETURN_NONE;
 }
 
-/* ---- the first item of a list ------------------------------------------------------------- */
+/* ---- the text of a list's first item ------------------------------------------------------ */
 
 static PyObject *
-first(PyObject *Py_UNUSED(module), PyObject *list)
+show(PyObject *Py_UNUSED(module), PyObject *list)
 {
-    /* [race:first] */
+    /* [race:show] */
     PyObject *item = PyList_GetItemRef(list, 0); /* strong */
     RACE_POINT();
-    return item;
-    /* [race:first] */
+    PyObject *text = item == NULL ? NULL : PyObject_Repr(item);
+    Py_XDECREF(item);
+    return text;
+    /* [race:show] */
 }
 
 /* ---- a number that is worked out once ----------------------------------------------------- */
@@ -243,7 +245,7 @@ exec_module(PyObject *module)
 static PyMethodDef module_methods[] = {
     {"table", table, METH_NOARGS, PyDoc_STR("A tuple of squares, always the same one.")},
     {"label", label, METH_O, PyDoc_STR("label(number): \"item-<number>\".")},
-    {"first", first, METH_O, PyDoc_STR("first(list): its first item.")},
+    {"show", show, METH_O, PyDoc_STR("show(list): the repr of its first item.")},
     {"answer", answer, METH_NOARGS, PyDoc_STR("42, worked out once.")},
     {NULL, NULL, 0, NULL},
 };

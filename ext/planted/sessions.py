@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 #: Where `make env` puts pytest-freethreaded, away from every other pytest.
 PLUGINS = Path(sys.prefix) / "plugins"
 SUITE, RACES = "test_planted.py", "test_races.py"
-BUGS = ("test_bump", "test_table", "test_label", "test_give", "test_first", "test_answer")
+BUGS = ("test_bump", "test_table", "test_label", "test_give", "test_show", "test_answer")
 
 #: Tool to its own words on pytest's command line. Both plugins call each test 800 times: 8 threads,
 #: 100 iterations each, or 800 iterations in all. The two count differently.
@@ -137,7 +137,7 @@ def session(
         chosen = file or (RACES if tool == "race fixture" else SUITE)
         ending = rl.run_child(
             RUN,
-            args=["-v", *_quiet(tool), *TOOLS[tool], *words, str(HERE / chosen)],
+            args=["-v", "--color=no", *_quiet(tool), *TOOLS[tool], *words, str(HERE / chosen)],
             env={
                 "PYTHONPATH": os.pathsep.join(map(str, paths)),
                 "RACELAB_WIDEN": "1" if widen else None,

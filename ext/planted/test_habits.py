@@ -22,7 +22,7 @@ def test_tmp_path(tmp_path):
 
 def test_raises():
     with pytest.raises(TypeError):
-        planted.first("not a list")
+        planted.show("not a list")
 
 
 def test_warns():
