@@ -185,3 +185,20 @@ def test_the_command_records_and_skips_what_is_fresh(
 def test_only_wants_one_lab(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["record", "--only", "pid"]) == 2
     assert "--only goes with one LAB" in capsys.readouterr().err
+
+
+def test_one_that_cannot_be_made_does_not_cost_the_others(
+    book: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (book / "ext/another").mkdir()
+    (book / "ext/another/measure.py").write_text(
+        "RACES = []\ndef tool(): raise RuntimeError('no such tool')\nMEASUREMENTS = {'tool': tool}\n"
+    )
+
+    assert cli.main(["record"]) == 2
+
+    said = capsys.readouterr()
+    assert "another was not recorded, its file is as it was: no such tool" in said.err
+    assert "not recorded (see above): another." in said.err
+    assert "stale_size: stale_size.jsonl" in said.out
+    assert not (book / "notebooks/recorded/another.jsonl").exists()

@@ -28,7 +28,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _record(options: argparse.Namespace) -> int:
-    from racelab.recording import drift, load_plan, record, recorded
+    from racelab.recording import drift, load_plan, record
     from racelab.show import find_ext
 
     slugs = options.slugs or sorted(
@@ -38,6 +38,7 @@ def _record(options: argparse.Namespace) -> int:
     )
     if options.only and len(options.slugs) != 1:
         raise ValueError("--only goes with one LAB: name it.")
+    failed = []
     for slug in slugs:
         plan = load_plan(slug)
         if not plan.races and not plan.measurements:
@@ -50,9 +51,22 @@ def _record(options: argparse.Namespace) -> int:
             for name in plan.measurements:
                 print(f"{slug}: {name}")
             continue
-        record(slug, options.only, say=lambda text: print(text, file=sys.stderr, flush=True))
-        print(f"{slug}: {recorded(slug).path.name}", flush=True)
+        try:
+            made = record(slug, options.only, say=_say)
+        except Exception as error:  # one that can't be made here must not cost the others
+            if len(slugs) == 1:
+                raise
+            _say(f"racelab: {slug} was not recorded, its file is as it was: {error}")
+            failed.append(slug)
+        else:
+            print(f"{slug}: {made.path.name}", flush=True)
+    if failed:
+        raise ValueError(f"not recorded (see above): {', '.join(failed)}.")
     return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _is_fresh(slug: str, drift: Any) -> bool:
