@@ -90,13 +90,13 @@ class Session:
         """All that it printed."""
         return self.ending.stdout + self.ending.stderr
 
-    def lines(self, pattern: str, after: int = 0, limit: int = 12) -> str:
+    def lines(self, pattern: str, after: int = 0, limit: int = 12, width: int = 110) -> str:
         """The first lines that match, with `after` more behind each, as they were printed; long ones cut."""
         printed, kept, left = self.text.splitlines(), [], 0
         for line in printed:
             left = after + 1 if re.search(pattern, line) else left - 1
             if left > 0:
-                kept.append(_short(line))
+                kept.append(_short(line, width))
         return "\n".join(kept[:limit])
 
     def _repr_markdown_(self) -> str:
@@ -265,7 +265,9 @@ def _ending_words(ending: rl.Ending) -> str:
     return ending.outcome
 
 
-def _short(line: str, width: int = 110) -> str:
+def _short(line: str, width: int) -> str:
     """A line for a page: folders of this machine left out."""
-    text = line.replace(str(HERE) + os.sep, "").replace(sys.prefix + os.sep, "")
+    text = line
+    for folder in (str(HERE) + os.sep, "../ext/planted/", sys.prefix + os.sep):
+        text = text.replace(folder, "")
     return text if len(text) <= width else f"{text[:width]} ..."
