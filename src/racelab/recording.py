@@ -300,9 +300,14 @@ def record(
         lines.append(_measured(plan, name, function).to_json_line())
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(f".{os.getpid()}.new")
-    fresh.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    fresh.write_text("".join(f"{_without_paths(line)}\n" for line in lines), encoding="utf-8")
     fresh.replace(path)
     return recorded(slug)
+
+
+def _without_paths(line: str) -> str:
+    """A line without the folders of whoever records: tracebacks of dead children name them."""
+    return line.replace(f"{find_ext().parent}/", "").replace(f"{Path.home()}/", "~/")
 
 
 def _race_line(
