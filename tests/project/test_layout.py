@@ -99,6 +99,8 @@ def test_chapter_form(chapter):
     assert head["racelab"]["slug"] == slug
     assert head["kernelspec"]["name"] == "racelab"
     assert 10 <= head["racelab"]["teach"] <= 30
+    if int(number) > 2:  # the first two are about the interpreter: nothing to repair and race yet
+        assert head["racelab"]["exercises"], "name the exercises that belong to this chapter"
     assert f"\n({slug.replace('_', '-')})=\n" in text
     for part in ("Predict", "Repair", "Exercise", "Recap", "Read on"):
         assert re.search(rf"^## {part}$", text, re.M), f"chapter {number} has no part {part!r}"
