@@ -527,6 +527,27 @@ def test_a_scan_counts_every_offset_as_often() -> None:
     ]
     assert scan.best_ns == 0.0
     assert "no hit at any offset" in str(scan)
+    assert all(type(p["hits"]) is float for p in scan.points)  # what plot() has to cope with
+
+
+def test_a_scan_is_drawn_with_the_counts_that_it_holds() -> None:
+    """Its counts are floats, and the figure takes whole numbers; an offset without rounds is left out."""
+    pytest.importorskip("matplotlib").use("Agg")
+    points = [(-100.0, 1.0, 50.0), (0.0, 40.0, 50.0), (50.0, 0.0, 0.0), (100.0, 1.0, 50.0)]
+    scan = racing.Scan(
+        "a lab",
+        tuple({"offset_ns": ns, "hits": hits, "rounds": rounds} for ns, hits, rounds in points),
+        skew_ns={"p50": 5.0, "p95": 20.0},
+        ended={},
+    )
+
+    axes = scan.plot()
+
+    drawn = next(line for line in axes.lines if len(line.get_xdata()) == 3)
+    assert list(drawn.get_xdata()) == [-100.0, 0.0, 100.0]
+    assert list(drawn.get_ydata()) == [0.02, 0.8, 0.02]
+    assert axes.get_title(loc="left") == "a lab"
+    axes.figure.clear()
 
 
 def test_a_scan_of_one_offset_is_refused() -> None:
