@@ -117,7 +117,7 @@ def session(
     widen: bool = False,
     gil: Literal["auto", 0, 1] = "auto",
     modules: Iterable[rl.Built] = (),
-    timeout_s: float = 30,
+    timeout_s: float = 60,
 ) -> Session:
     """Run pytest with a tool on a file of this folder.
 
