@@ -24,7 +24,7 @@ typedef struct {
     PyObject_HEAD
     int64_t sides;
     /* [race:object] */
-    /* nor one die */
+    /* nothing guards this die */
     /* [race:object] */
 } Die;
 
