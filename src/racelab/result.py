@@ -272,7 +272,9 @@ class Result:
         if self.rounds_per_s:
             parts.append(f"{self.rounds_per_s:,.0f} rounds/s")
         if self.skew_ns:
-            parts.append(f"skew p50 {self.skew_ns['p50']:.0f} ns, p95 {self.skew_ns['p95']:.0f} ns")
+            parts.append(
+                f"skew p50 {self.skew_ns['p50']:,.0f} ns, p95 {self.skew_ns['p95']:,.0f} ns"
+            )
         parts.append(f"stride {self.stride}, burst {self.burst}")
         if any(self.offsets_ns):
             parts.append("offsets " + ", ".join(f"{ns:g}" for ns in self.offsets_ns) + " ns")
