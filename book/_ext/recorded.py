@@ -40,6 +40,8 @@ TABLE, JSON, REPETITIONS, NOTE = "table", "json", "repetitions", "note"
 SENTENCES = ("per round", "per repetition", "spread", "caution", "conditions", NOTE)
 PARTS = (TABLE, JSON, REPETITIONS, *SENTENCES)
 SHOWN_REPETITIONS = 5
+#: So many verdicts stand in the line of a folded proof.
+SUMMED_ROWS = 2
 
 
 class NotRecorded(ValueError):
@@ -273,7 +275,8 @@ def spread_figure(result: Result) -> str:
         f'<path d="M{LEFT} {ground}H{RIGHT}" stroke="currentColor"/>{marks}'
         f'<g style="fill:var(--rl-mark,currentColor)">{dots}</g></svg>'
         f'<figcaption style="color:var(--rl-quiet,inherit);font-size:.875rem;text-align:left;margin:.2rem 0 0;padding:0">'
-        f"Each dot is one repetition of {html.escape(result.title)}; across: failed rounds of all its rounds. "
+        f"Each dot is one repetition of {html.escape(result.title)}, at the share of its rounds that failed. "
+        "Dots at the same place are stacked. "
         f"{html.escape(about(result))}</figcaption></figure>"
     )
 
@@ -296,9 +299,10 @@ def _axis(values: Sequence[float]) -> tuple[float, float, list[float]]:
 
 
 class Erratum(_Directive):
-    """`{erratum} E1`: what was done to prove it, and what came out, case by case."""
+    """`{erratum} E1`: what was done to prove it, and what came out, case by case; folded, but for `:open:`."""
 
     required_arguments = 1
+    option_spec: ClassVar[dict[str, Any]] = {"open": directives.flag}
 
     def drawn(self) -> list[nodes.Node]:
         name = self.arguments[0]
@@ -309,11 +313,23 @@ class Erratum(_Directive):
                 f"{name} is not recorded ({ERRATA}.jsonl has {known}): run `racelab record {ERRATA} --only {name}`."
             )
         one = seen.measurements[name]
-        found: list[nodes.Node] = []
+        state = " open" if "open" in self.options else ""
+        found: list[nodes.Node] = [
+            _html(f'<details class="proof"{state}><summary>{summary(name, one.rows)}</summary>')
+        ]
         for row in one.rows:
             found += case(row)
         said = f"Done on {one.machine}, Python {one.python}, {one.date[:10]}."
-        return [*found, _html(_quiet(said))]
+        return [*found, _html(_quiet(said) + "</details>")]
+
+
+def summary(name: str, rows: Sequence[dict[str, Any]]) -> str:
+    """The line that is there when a proof is folded: what came out, where that is short and says something."""
+    runs = [row for row in rows if row.get("status") is not None or row.get("said")]
+    came = f"{len(runs)} runs"
+    if len(rows) <= SUMMED_ROWS and all(row["verdict"] != "measured" for row in rows):
+        came = "; ".join(f"{row['case']}: {row['verdict']}" for row in rows)
+    return html.escape(f"Proof of {name} ({came})")
 
 
 def case(row: dict[str, Any]) -> list[nodes.Node]:

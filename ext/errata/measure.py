@@ -19,7 +19,9 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +175,12 @@ def throwaway(*packages: str) -> Iterator[Path]:
         yield Path(place, "venv", "bin")
 
 
+def at_once(steps: Iterable[Callable[[], Row]]) -> list[Row]:
+    """The rows of steps that have nothing to do with each other: most of them wait for a program to start."""
+    with ThreadPoolExecutor(4) as pool:
+        return [begun.result() for begun in [pool.submit(step) for step in steps]]
+
+
 def or_not_run(proof: Callable[[], list[Row]]) -> list[Row]:
     """The rows of a proof, or one that says why there are none."""
     try:
@@ -188,10 +196,12 @@ def or_not_run(proof: Callable[[], list[Row]]) -> list[Row]:
 
 def e1() -> list[Row]:
     """Does Py_END_CRITICAL_SECTION take the object?"""
-    return [
-        compiled("as printed", "e1-as-printed.c"),
-        compiled("corrected", "e1-corrected.c", shown=False),
-    ]
+    return at_once(
+        [
+            partial(compiled, "as printed", "e1-as-printed.c"),
+            partial(compiled, "corrected", "e1-corrected.c", shown=False),
+        ]
+    )
 
 
 def e2() -> list[Row]:
@@ -222,73 +232,70 @@ def e2() -> list[Row]:
 
 def e3() -> list[Row]:
     """What do a semicolon too many, a value too few and a semicolon too few do?"""
-    rows = []
+    steps = []
     for what in ("endif", "return", "semicolon"):
-        rows.append(compiled(f"{what}, as printed", f"e3-{what}-as-printed.c"))
-        if what == "return":
-            rows.append(_imported("return, as printed, imported", "e3-return-as-printed.c"))
-        rows.append(compiled(f"{what}, corrected", f"e3-{what}-corrected.c", shown=False))
-    rows.append(_imported("return, corrected, imported", "e3-return-corrected.c"))
-    return rows
+        for case, shown in (("as printed", True), ("corrected", False)):
+            file = f"e3-{what}-{case.replace(' ', '-')}.c"
+            steps.append(partial(compiled, f"{what}, {case}", file, shown=shown))
+            if what == "return":
+                steps.append(partial(_imported, f"{what}, {case}, imported", file))
+    return at_once(steps)
 
 
 def _imported(case: str, source: str) -> Row:
+    command = 'python -c "import e3"'
     try:
-        return {**in_child(case, "import e3", source, shown=False)[0], "command": "import e3"}
+        return {**in_child(case, "import e3", source, shown=False)[0], "command": command}
     except rl.BuildError:
-        return row(case, "import e3", "does not compile")
+        return row(case, command, "does not compile")
 
 
 def e4() -> list[Row]:
     """Does a command after `export NAME=value`, on the same line, run?"""
-    rows = []
-    for case, script in (
-        ("as printed", "e4-as-printed.sh"),
-        ("corrected, for one command", "e4-corrected.sh"),
-        ("corrected, for all that follow", "e4-export.sh"),
-    ):
-        with tempfile.TemporaryDirectory() as place:
-            shutil.copy(SNIPPETS / "test_options.py", place)
-            done = shell(f". {SNIPPETS / script}", Path(place))
-        said = re.sub(r"^.*?line \d+: ", "bash: ", done.stdout, flags=re.M)
-        said = re.sub(r" in [\d.]+s\b", "", said)
-        verdict = "pytest ran" if "1 passed" in done.stdout else "pytest never started"
-        rows.append(
-            row(
-                case,
-                f"bash {script}",
-                verdict,
-                told(said),
-                done.returncode,
-                **code(script),
-            )
-        )
-    return rows
+    scripts = {
+        "as printed": "e4-as-printed.sh",
+        "corrected, for one command": "e4-corrected.sh",
+        "corrected, for all that follow": "e4-export.sh",
+    }
+    return at_once(partial(_sourced, case, script) for case, script in scripts.items())
+
+
+def _sourced(case: str, script: str) -> Row:
+    with tempfile.TemporaryDirectory() as place:
+        shutil.copy(SNIPPETS / "test_options.py", place)
+        done = shell(f". {SNIPPETS / script}", Path(place))
+    said = re.sub(r"^.*?line \d+: ", "bash: ", done.stdout, flags=re.M)
+    said = re.sub(r" in [\d.]+s\b", "", said)
+    verdict = "pytest ran" if "1 passed" in done.stdout else "pytest never started"
+    return row(case, f"bash {script}", verdict, told(said), done.returncode, **code(script))
 
 
 def e5() -> list[Row]:
     """What is pytest's -s short for?"""
+    options = ("-s", "--capture=no", "--show-capture=all")
+    return at_once([_manual, *(partial(_captured, option) for option in options)])
+
+
+def _manual() -> Row:
     show = "python -m pytest --help | grep -A1 -e '^  -s ' -e '^  --show-capture'"
     done = shell(show)
     said = told(done.stdout)
     short = re.search(r"^  -s +(.*)", said, re.M)
-    rows = [row("the manual", show, short[1] if short else "no such option", said, done.returncode)]
-    for option in ("-s", "--capture=no", "--show-capture=all"):
-        with tempfile.TemporaryDirectory() as place:
-            shutil.copy(SNIPPETS / "test_options.py", place)
-            command = f"TSAN_OPTIONS=exitcode=66 python -m pytest -q {option}"
-            done = shell(command, Path(place))
-        through = "a line from inside the test" in done.stdout
-        rows.append(
-            row(
-                option,
-                f"python -m pytest -q {option}",
-                "the test's output comes through" if through else "the test's output is swallowed",
-                told(re.sub(r" in [\d.]+s\b", "", done.stdout)),
-                done.returncode,
-            )
-        )
-    return rows
+    return row("the manual", show, short[1] if short else "no such option", said, done.returncode)
+
+
+def _captured(option: str) -> Row:
+    with tempfile.TemporaryDirectory() as place:
+        shutil.copy(SNIPPETS / "test_options.py", place)
+        done = shell(f"TSAN_OPTIONS=exitcode=66 python -m pytest -q {option}", Path(place))
+    through = "a line from inside the test" in done.stdout
+    return row(
+        option,
+        f"python -m pytest -q {option}",
+        "the test's output comes through" if through else "the test's output is swallowed",
+        told(re.sub(r" in [\d.]+s\b", "", done.stdout)),
+        done.returncode,
+    )
 
 
 def e6() -> list[Row]:
@@ -349,7 +356,9 @@ lock, got = threading.RLock(), []
 for _ in range(6):
     lock.acquire()
 lock.release()  # once
-other = threading.Thread(target=lambda: got.append(lock.acquire(timeout=0.5)))
+def come_in():
+    got.append(lock.acquire(timeout=0.5))
+other = threading.Thread(target=come_in)
 other.start()
 other.join()
 result = got[0]
@@ -358,19 +367,28 @@ result = got[0]
 
 def e7() -> list[Row]:
     """Has a lock been given back that was taken six times and released once?"""
-    rows = []
-    for case, call, module, gil in (
-        ("threading.RLock, which is re-entrant", RLOCK, None, "auto"),
-        ("the GIL", DEPTHS, "e7.c", 1),
-        ("being attached, where there is no GIL", DEPTHS, "e7.c", "auto"),
-    ):
-        one, came = in_child(case, call, module, gil=gil, shown=not rows or gil == 1)
-        came_in = "another thread came in" if came else "no other thread came in"
-        rows.append({**one, "verdict": came_in if one["verdict"] == "ok" else one["verdict"]})
-    for case, gil in (("taking the GIL again", 1), ("attaching again", "auto")):
-        one, _ = in_child(case, TAKE_AGAIN, "e7.c", gil=gil, shown=gil == 1)
-        rows.append(one)
-    return rows
+    depths: Sequence[tuple[str, str, str | None, Any, bool]] = (
+        ("threading.RLock, which is re-entrant", RLOCK, None, "auto", True),
+        ("the GIL", DEPTHS, "e7.c", 1, True),
+        ("the same, where there is no GIL", DEPTHS, "e7.c", "auto", False),
+    )
+    again = (
+        ("taking the GIL again", 1, True),
+        ("attaching again, where there is none", "auto", False),
+    )
+    return at_once(
+        [*(partial(_let_in, *each) for each in depths), *(partial(_again, *each) for each in again)]
+    )
+
+
+def _let_in(case: str, call: str, module: str | None, gil: Any, shown: bool) -> Row:
+    one, came = in_child(case, call, module, gil=gil, shown=shown)
+    came_in = "another thread came in" if came else "no other thread came in"
+    return {**one, "verdict": came_in if one["verdict"] == "ok" else one["verdict"]}
+
+
+def _again(case: str, gil: Any, shown: bool) -> Row:
+    return in_child(case, TAKE_AGAIN, "e7.c", gil=gil, shown=shown)[0]
 
 
 def e8(trials: int = 40) -> list[Row]:
@@ -393,7 +411,7 @@ def e8(trials: int = 40) -> list[Row]:
         said = (
             f"first to last of {len(seen.returned[0])} threads: median {statistics.median(apart):,.0f} us, "
             f"from {apart[0]:,.0f} to {apart[-1]:,.0f} us, in {len(apart)} trials\n"
-            f"calls that began when no other was running: {100 * share:.0f} of 100"
+            f"calls that began when no other was running: {sum(alone)} of {sum(map(len, seen.returned))}"
         )
         rows.append(
             row(
@@ -411,30 +429,26 @@ def e8(trials: int = 40) -> list[Row]:
 
 def e9() -> list[Row]:
     """Do both ways of guarding the slot do what they should, on two versions?"""
-    rows = [row("e9-forms.c", "", "one file, three ways", **code("e9-forms.c"))]
     python = _other_python()
     versions: list[tuple[str, str]] = [("3.13t", INCLUDE)]
     if python:
         versions.append(("an older version", _headers(python) or ""))
-    forms = ((1, "#ifdef Py_GIL_DISABLED"), (2, "#if PY_VERSION_HEX >= 0x030D0000"), (3, "no #if"))
-    for version, include in versions:
-        for number, name in forms:
-            one = compiled(
-                f"{name}, {version}",
-                "e9-forms.c",
-                f"-DFORM={number}",
-                include,
-                shown=False,
-            )
-            rows.append(one)
-    for number, name in forms[:2]:
-        built = rl.compile(SNIPPETS / "e9-forms.c", flags=[f"-DFORM={number}"])
-        seen = rl.run_child("import e9", modules=[built])
-        gil = {False: "the GIL stays off", True: "the GIL goes on", None: seen.outcome}
-        rows.append(
-            row(f"{name}, imported", "import e9", gil[seen.gil_enabled], status=seen.exit_status)
-        )
-    return rows
+    forms = {1: "#ifdef Py_GIL_DISABLED", 2: "#if PY_VERSION_HEX >= 0x030D0000", 3: "no #if"}
+    form = "e9-forms.c"
+    steps: list[Callable[[], Row]] = [
+        partial(compiled, f"{name}, {version}", form, f"-DFORM={number}", include, shown=False)
+        for version, include in versions
+        for number, name in forms.items()
+    ]
+    steps += [partial(_gil_after, f"{forms[n]}, imported", n) for n in (1, 2)]
+    return [row(form, "", "one file, three ways", **code(form)), *at_once(steps)]
+
+
+def _gil_after(case: str, form: int) -> Row:
+    built = rl.compile(SNIPPETS / "e9-forms.c", flags=[f"-DFORM={form}"])
+    seen = rl.run_child("import e9", modules=[built])
+    gil = {False: "the GIL stays off", True: "the GIL goes on", None: seen.outcome}
+    return row(case, 'python -c "import e9"', gil[seen.gil_enabled], status=seen.exit_status)
 
 
 MEET = """\
@@ -454,11 +468,13 @@ result = max(most)
 
 def e10() -> list[Row]:
     """Can two threads be in one function with one argument?"""
-    rows = []
-    for case, gil in (("the GIL on", 1), ("the GIL off", "auto")):
-        one, most = in_child(case, MEET, "e10.c", gil=gil, shown=not rows)
-        rows.append({**one, "verdict": f"{most} at once" if most else one["verdict"]})
-    return rows
+    cases = (("the GIL on", 1, True), ("the same, the GIL off", "auto", False))
+    return at_once(partial(_met, *each) for each in cases)
+
+
+def _met(case: str, gil: Any, shown: bool) -> Row:
+    one, most = in_child(case, MEET, "e10.c", gil=gil, shown=shown)
+    return {**one, "verdict": f"{most} at once" if most else one["verdict"]}
 
 
 def e11() -> list[Row]:
@@ -588,21 +604,29 @@ def e14() -> list[Row]:
 
 def n1() -> list[Row]:
     """Is freethreading_compatible=true, in lower case, an error?"""
-    rows = []
-    for case, options, source in (
-        ("lower case, on the command line", "-X freethreading_compatible=true ", "e13.pyx"),
-        ("lower case, in a comment", "", "n1_lower.pyx"),
-        ("as Python writes it, in a comment", "", "n1_upper.pyx"),
-    ):
-        with tempfile.TemporaryDirectory() as place:
-            shutil.copy(SNIPPETS / source, place)
-            command = f"cython -3 {options}{source}"
-            done = shell(f"{command} -o x.c", Path(place))
-        said = [line for line in done.stdout.splitlines() if "directive must" in line]
-        verdict = "refused" if done.returncode else "accepted"
-        text = "\n".join(said) or (done.stdout if done.returncode else "")
-        rows.append(row(case, command, verdict, told(text), done.returncode))
-    return rows
+    return at_once(
+        [
+            partial(
+                _directive,
+                "lower case, on the command line",
+                "e13.pyx",
+                "-X freethreading_compatible=true ",
+            ),
+            partial(_directive, "lower case, in a comment", "n1_lower.pyx"),
+            partial(_directive, "as Python writes it, in a comment", "n1_upper.pyx"),
+        ]
+    )
+
+
+def _directive(case: str, source: str, options: str = "") -> Row:
+    with tempfile.TemporaryDirectory() as place:
+        shutil.copy(SNIPPETS / source, place)
+        command = f"cython -3 {options}{source}"
+        done = shell(f"{command} -o x.c", Path(place))
+    said = [line for line in done.stdout.splitlines() if "directive must" in line]
+    verdict = "refused" if done.returncode else "accepted"
+    text = "\n".join(said) or (done.stdout if done.returncode else "")
+    return row(case, command, verdict, told(text), done.returncode)
 
 
 RACES: Sequence[Mapping[str, Any]] = []

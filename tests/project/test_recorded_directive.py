@@ -177,6 +177,27 @@ def test_proof_shows_code_command_answer_and_verdict(book: Book) -> None:
     assert "with --option : compiles. gcc -c y.c" in text
 
 
+def test_a_proof_is_folded_without_a_script_and_says_what_came_out(book: Book) -> None:
+    """A `details` of HTML opens by keyboard, too; everything of the proof is in it, the date last."""
+    folded = book.html("{erratum} E1")
+    before, inside = folded.split('<details class="proof"><summary>')
+    line, inside = inside.split("</summary>")
+    inside, after = inside.split("</details>")
+
+    assert line == "Proof of E1 (as printed: does not compile; with --option: compiles)"
+    assert "Done on A Processor, Python 3.13.7, 2031-05-06." in words(inside).replace(" .", ".")
+    for shown in ("gcc -c x.c", "gcc -c y.c", "2031-05-06"):
+        assert shown not in before + after
+    assert '<details class="proof" open><summary>' in book.html("{erratum} E1\n:open:")
+
+
+def test_the_line_of_a_long_proof_says_how_many_runs(book: Book) -> None:
+    recording = book.place / "notebooks/recorded/errata.jsonl"
+    recording.write_text(json.dumps({**PROOF, "rows": [*PROOF["rows"], PROOF["rows"][1]]}) + "\n")
+
+    assert "<summary>Proof of E1 (3 runs)</summary>" in book.html("{erratum} E1")
+
+
 MISSING = {
     "{recorded-result} gone broken": "run `racelab record gone`",
     "{recorded-spread} away broken": "run `racelab record away`",
