@@ -106,6 +106,9 @@ ALL = {
     "detection": lambda: plots.detection_vs_count(
         plots.Series(EVERY_TENTH), plots.Series([0] * 200, "fixed")
     ),
+    "detection by process": lambda: plots.detection_by_process(
+        {"a": [[1, 0], [0, 0]], "b": [[0, 1]]}, {"a": [[0] * 99 + [1]] * 20}, title="T"
+    ),
     "flagship": lambda: plots.flagship(plots.Series(EVERY_TENTH, recorded=True)),
     "outcomes": lambda: plots.outcomes(
         {
@@ -319,7 +322,7 @@ def test_two_figures_on_a_page_share_no_id_and_equal_ones_are_equal() -> None:
         assert used == known
 
 
-@pytest.mark.parametrize("name", sorted(set(ALL) - {"flagship"}))
+@pytest.mark.parametrize("name", sorted(set(ALL) - {"flagship", "detection by process"}))
 def test_caller_may_bring_the_axes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     figure, mine = plt.subplots()
     monkeypatch.setattr(plots, "_axes", lambda ax, **_: ax if ax is not None else mine)
@@ -608,6 +611,43 @@ def test_detection_without_failure_is_dashed_and_below() -> None:
     )
     assert min(points(axes)["fixed, today"].get_ydata()) > 0  # 0 of n is a bound, not a 0
     assert "none failed: upper bound" in legend(axes)
+
+
+def test_detection_by_process_has_a_panel_for_each_name() -> None:
+    first = plots.detection_by_process({"a": [[1, 0], [0, 0]], "b": [[0, 1]]})
+
+    assert [title for axes in first.figure.axes for title in texts(axes) if title in "ab"] == [
+        "a",
+        "b",
+    ]
+    above, below = first.figure.axes
+    assert above is first
+    assert list(points(above)["2 processes, today"].get_ydata()) == [0.5, 0.5]
+    assert list(points(below)["1 process, today"].get_ydata()) == [0.0, 1.0]
+    assert below.get_xlabel() == "pytest --count (log scale)"
+    words = plots.description(first.figure)
+    assert (
+        "a: 25.0 % of 4 runs failed; 2 processes, today: 50% within 1 run, 50% within 2." in words
+    )
+    assert "b: 50.0 % of 2 runs failed; 1 process, today: 0% within 1 run, 100% within 2." in words
+
+
+def test_detection_by_process_takes_the_curve_from_what_was_recorded() -> None:
+    axes = plots.detection_by_process({"a": [[1, 1]]}, {"a": [[0, 0, 1, 0], [0, 0, 0, 0]]})
+
+    (curve,) = [c for c in axes.get_lines() if c.get_linestyle() == ":"]
+    assert list(curve.get_ydata()) == pytest.approx([1 - 0.875**n for n in curve.get_xdata()])
+    assert points(axes)["2 processes, recorded"].get_linestyle() == "-"
+    assert points(axes)["1 process, today"].get_linestyle() == "None"
+
+
+def test_detection_by_process_errors() -> None:
+    with pytest.raises(ValueError, match="'b' has no process, or one without runs"):
+        plots.detection_by_process({"a": [[1, 0]], "b": [[0, 1], []]})
+    with pytest.raises(ValueError, match="'a' has no process"):
+        plots.detection_by_process({"a": []})
+    with pytest.raises(ValueError, match="nothing to draw"):
+        plots.detection_by_process({})
 
 
 def test_flagship_has_both_on_one_axis() -> None:

@@ -371,6 +371,29 @@ def test_detection_observed_follows_the_curve() -> None:
     assert misses <= 1
 
 
+@pytest.mark.parametrize("within", [1, 2, 3])
+def test_detection_by_process_of_a_bug_with_one_chance_is_flat(within: int) -> None:
+    seen = stats.detection_by_process([[1, 0, 0], [0, 0, 0]], within)
+
+    assert seen.estimate == 0.5
+    assert (seen.failed, seen.runs, seen.unit) == (1, 2, "process")
+    assert (seen.low, seen.high) == pytest.approx(stats.wilson(1, 2))
+
+
+def test_detection_by_process_looks_at_the_first_runs_only() -> None:
+    processes = [[0, 0, 1], [0, 1, 1], [0, 0, 0]]
+
+    shares = [stats.detection_by_process(processes, n).failed for n in (1, 2, 3)]
+
+    assert shares == [0, 1, 2]
+
+
+def test_detection_by_process_leaves_out_who_stopped_early_without_a_failure() -> None:
+    seen = stats.detection_by_process([[0, 1], [0, 0], [0, 0, 0, 0]], 4)
+
+    assert (seen.failed, seen.runs) == (1, 2)
+
+
 # -- stopping at failures --------------------------------------------------------------------------
 
 
@@ -691,6 +714,8 @@ BAD: list[tuple[str, tuple[Any, ...], str]] = [
     ("detection", (-0.1, 5), "rate is -0.1: give a fraction between 0 and 1."),
     ("detection_curve", (0.1, [1, 2, -3]), "counts[2] is -3"),
     ("detection_observed", ([0, 1], 3), "within is 3: more than the 2 runs there are."),
+    ("detection_by_process", ([[0, 0, 0]], 4), "within is 4: no process has so many runs."),
+    ("detection_by_process", ([[0, 0, 0]], 0), "within is 0: give a whole number of at least 1."),
     ("until_failures", (3, 2), "trials is 2: less than the 3 failures in them."),
     ("first_failure", (0,), "trials is 0"),
     ("spread", ([1, 2, 9], [5, 5, 5]), "failed[2] is 9: more than the 5 runs made."),

@@ -1046,9 +1046,17 @@ def _draw_processes(
             axes.fill_between(within, low, high, color=colour, alpha=0.18, linewidth=0)
         else:
             axes.vlines(within, low, high, color=colour, linewidth=1.0)
-        label = f"{len(processes)} processes, {name}"
-        axes.plot(
-            within, shown, color=colour, marker="o", linewidth=1.4, label=label, zorder=3, **look
+        label = f"{len(processes)} {'process' if len(processes) == 1 else 'processes'}, {name}"
+        axes.plot(  # a mark on the edge, at 0 %, is drawn whole
+            within,
+            shown,
+            color=colour,
+            marker="o",
+            linewidth=1.4,
+            label=label,
+            zorder=3,
+            clip_on=False,
+            **look,
         )
         words.append(f"{label}: {shown[0]:.0%} within 1 run, {shown[-1]:.0%} within {within[-1]}")
     return "; ".join(words) + "."
