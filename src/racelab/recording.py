@@ -24,7 +24,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from racelab.result import Result
+from racelab.result import Result, cores_words
 from racelab.show import find_ext
 
 __all__ = ["Measurement", "Recorded", "Recording", "drift", "load_plan", "record", "recorded"]
@@ -125,7 +125,7 @@ class Recorded:
         """Where and when, as a sentence for a caption."""
         days: dict[tuple[str, str], set[str]] = {}
         for race in self.races:
-            place = f"{race.machine}, {race.cores:g} cores", race.python
+            place = f"{race.machine}, {cores_words(race.cores)}", race.python
             days.setdefault(place, set()).add(race.date[:10])
         for one in self.measurements.values():
             days.setdefault((one.machine, one.python), set()).add(one.date[:10])
@@ -361,7 +361,7 @@ def _measured(plan: Recording, name: str, function: Callable[[], Rows]) -> Measu
         rows=rows,
         sources_sha256=plan.sources_sha256,
         python=about.python,
-        machine=f"{about.cpu}, {about.cores:g} cores",
+        machine=f"{about.cpu}, {cores_words(about.cores)}",
         date=time.strftime("%Y-%m-%d"),
         wall_s=round(time.monotonic() - begin, 3),
     )

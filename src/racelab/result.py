@@ -263,7 +263,7 @@ class Result:
         gil = "never raced" if self.gil is None else f"GIL {'on' if self.gil else 'off'}"
         parts = [
             f"{self.python.partition(' ')[0]}, {gil}",
-            f"{self.threads} threads on {self.cores:g} cores",
+            f"{self.threads} threads on {cores_words(self.cores)}",
             f"{_many(len(self.repetitions), 'repetition')}, {_many(self.rounds, 'round')}",
         ]
         ungraded = sum(r.ungraded for r in self.ran)
@@ -296,8 +296,9 @@ class Result:
             )
         if self.calibration_silent:
             said.append(
-                f"INCONCLUSIVE: the built-in known race shows nothing here either ({self.cores:g} cores, "
-                "this GIL setting). A clean run says nothing; try --widen."
+                f"INCONCLUSIVE: the built-in known race, not widened, shows nothing here either ({cores_words(self.cores)}, "
+                "this GIL setting). A clean run says nothing by itself; "
+                + ("look at the broken half, widened too." if self.widened else "try --widen.")
             )
         return said
 
@@ -440,6 +441,11 @@ class Result:
     def compare(self, fixed: Result) -> Comparison:
         """This one as the broken half against another as the fixed one."""
         return compare(self, fixed)
+
+
+def cores_words(count: float) -> str:
+    """A number of cores with its noun."""
+    return f"{count:g} core{'' if count == 1 else 's'}"
 
 
 def _many(count: int, unit: str) -> str:
