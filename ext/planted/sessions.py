@@ -216,7 +216,7 @@ def rows(
 def matrix(recorded: Sequence[Mapping[str, object]], tests: Sequence[str] = BUGS) -> str:
     """Which tool saw which bug in how many sessions: a Markdown table."""
     tools = list(dict.fromkeys(str(row["tool"]) for row in recorded))
-    lines = ["| tool | " + " | ".join(f"`{test}`" for test in tests) + " |"]
+    lines = ["| tool | " + " | ".join(f"`{test[5:]}`" for test in tests) + " |"]
     lines.append("|---" * (len(tests) + 1) + "|")
     for tool in tools:
         cells = [_cell(recorded, tool, test) for test in tests]
