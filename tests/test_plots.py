@@ -912,7 +912,12 @@ def test_rates_are_intervals_recorded_and_marks_today() -> None:
     assert len(axes.texts) == 1, "one arrow, for the row in which nothing failed"
     assert axes.texts[0].xy == (rate(0, 1000).high, 1)
     assert axes.texts[0].xyann == (-24, 0)
-    assert legend(axes) == ["recorded", "today", "none failed: below this"]
+    assert legend(axes) == [
+        "recorded",
+        "broken, today",
+        "fixed, today",
+        "none failed: below this",
+    ]
     assert axes.get_xscale() == "log"
     assert "fixed, today: 0 of 1,000 rounds failed" in plots.description(axes.figure)
 

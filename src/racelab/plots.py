@@ -603,9 +603,10 @@ def rates(
     drawn = [*before.values(), *now.values()]
     if not drawn:
         raise ValueError("rates: nothing to draw. Pass at least one name with a result.")
-    floor = min(rate.low or rate.high for rate in drawn) / 4
+    lowest, highest = (f(rate.low or rate.high for rate in drawn) for f in (min, max))
+    floor = lowest / max(4.0, (highest / lowest) ** 0.15)  # room for an arrow
     axes = _axes(ax, height_in=1.25 + 0.45 * len(names))
-    words = []
+    words, kinds = [], []
     for row, name in enumerate(names):
         shift = 0.16 if name in before and name in now else 0.0
         if name in before:
@@ -614,13 +615,14 @@ def rates(
         if name in now:
             broken = _looks_broken(name, today[name])
             _draw_rate(axes, row - shift, now[name], broken=broken)
+            kinds.append(broken)
             words.append(f"{name}, today: {now[name]}.")
     _rows_axis(axes, names)
     axes.set_xlim(floor, min(2.0, 1.8 * max(rate.high for rate in drawn)))
     _log_x(axes, lambda value, _: _share_text(value) if value <= 1 else "", long=True)
     axes.set_xlabel(f"failures per {drawn[0].unit} (log scale)")
     _title(axes, title)
-    _rates_legend(axes, before.values(), now.values())
+    _rates_legend(axes, kinds, recorded=bool(before), zero=any(r.failed == 0 for r in drawn))
     return describe(axes, f"Failure rates per {drawn[0].unit}. {' '.join(words)}")
 
 
@@ -657,15 +659,19 @@ def _draw_rate(axes: Axes, row: float, rate: stats.Rate, *, broken: bool) -> Non
         _draw_left_of(axes, rate.high, row, colour)
     else:
         axes.plot([rate.low, rate.high], [row, row], color=colour, linewidth=1.4)
-    axes.plot(
-        [rate.estimate if rate.failed else rate.high],
-        [row],
-        linestyle="none",
-        marker="o" if broken else "s",
-        markersize=6.5,
-        color=colour,
-        markerfacecolor=colour if broken else "none",
-    )
+    axes.plot([rate.estimate if rate.failed else rate.high], [row], **_rate_mark(broken=broken))
+
+
+def _rate_mark(*, broken: bool) -> dict[str, Any]:
+    """The mark of a rate of today: filled for broken, open for fixed."""
+    colour = PALETTE["broken" if broken else "fixed"]
+    return {
+        "linestyle": "none",
+        "marker": "o" if broken else "s",
+        "markersize": 6.5,
+        "color": colour,
+        "markerfacecolor": colour if broken else "none",
+    }
 
 
 def _draw_left_of(axes: Axes, x: float, row: float, colour: str) -> None:
@@ -674,20 +680,20 @@ def _draw_left_of(axes: Axes, x: float, row: float, colour: str) -> None:
     _draw_bound(axes, x, row, {"colour": colour}, towards=(-24, 0))
 
 
-def _rates_legend(axes: Axes, before: Iterable[stats.Rate], now: Iterable[stats.Rate]) -> None:
-    """What is of today, what was recorded, and what the arrows mean."""
+def _rates_legend(axes: Axes, kinds: Sequence[bool], *, recorded: bool, zero: bool) -> None:
+    """What is of today (`kinds`: whether broken, of each row), what was recorded, and what the arrows mean."""
     from matplotlib.lines import Line2D
 
-    before, now = list(before), list(now)
     handles, labels = [], []
-    if before:
+    if recorded:
         handles.append(Line2D([], [], color=INK, linewidth=6, alpha=0.35, solid_capstyle="butt"))
         labels.append("recorded")
-    if now:
-        handles.append(Line2D([], [], color=INK, linewidth=1.4, marker="o", markersize=6))
-        labels.append("today")
-    if any(rate.failed == 0 for rate in (*before, *now)):
-        handles.append(Line2D([], [], linestyle="none", color=INK, marker=4, markersize=7))
+    for broken in sorted(set(kinds), reverse=True):
+        handles.append(Line2D([], [], **_rate_mark(broken=broken)))
+        labels.append("broken, today" if broken else "fixed, today")
+    if zero:
+        arrow = {"marker": r"$\leftarrow$", "markersize": 13, "markeredgewidth": 0}
+        handles.append(Line2D([], [], linestyle="none", color=INK, **arrow))
         labels.append("none failed: below this")
     _legend_below(axes, handles, labels, ncols=2)
 
