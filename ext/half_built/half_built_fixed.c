@@ -50,7 +50,8 @@ get_rows(Checker *self)
         if (found == NULL) {
             fill(self->room); /* nobody can see it yet */
             RACE_POINT();
-            atomic_store_explicit(&self->rows, self->room, memory_order_release);
+            atomic_store_explicit(&self->rows, self->room,
+                                  memory_order_release);
         }
         found = self->room;
         PyMutex_Unlock(&self->making);

@@ -502,7 +502,7 @@ def dots(
     _rows_axis(axes, names)
     if log:
         axes.set_xlim(min(everything) / 1.3, max(everything) * 1.3)
-        _log_x(axes, lambda value, _: _three(value))
+        _log_x(axes, lambda value, _: _three(value), long=True)
     else:
         axes.set_xlim(left=min(0.0, *everything) if min(everything) < 0 else 0.0)
     axes.set_xlabel(f"{xlabel}, log scale" if log else xlabel)
