@@ -84,7 +84,7 @@ def test_the_matrix_counts_sessions_and_gives_bounds(sessions: ModuleType) -> No
     rows += [{**row, "test": "test_show", "seen": "passed"} for row in rows[:3]]
 
     assert sessions.matrix(rows, ["test_bump", "test_show", "test_give"]).splitlines()[-1] == (
-        "| t | **2 of 3** | 0 of 3 (below 63%) | not run |"
+        "| t | **2 of 3** | 0 of 3 | not run | below 63 % | 2.5 |"
     )
     assert sessions.seconds(rows) == {"t": [1.0, 2.0, 3.0, 4.0]}
 
@@ -92,10 +92,17 @@ def test_the_matrix_counts_sessions_and_gives_bounds(sessions: ModuleType) -> No
 def test_every_planted_bug_but_one_is_found_where_its_window_is_held_open(
     sessions: ModuleType,
 ) -> None:
-    seen = sessions.session("race fixture", "--race-seconds=2", widen=True, timeout_s=120)
-    found = {test for test, words in seen.tests.items() if sessions.was_found(words)}
+    """What a short race leaves out, as on a busy machine, is raced again for longer."""
+    wanted = {*sessions.BUGS} - {"test_answer"}
+    found: set[str] = set()
+    for words in ([], ["--race-seconds=2"], ["--race-seconds=4"]):
+        missing = " or ".join(sorted({*sessions.BUGS} - found))
+        seen = sessions.session("race fixture", "-k", missing, *words, widen=True, timeout_s=120)
+        found |= {test for test, words in seen.tests.items() if sessions.was_found(words)}
+        if found >= wanted:
+            break
 
-    assert found == {*sessions.BUGS} - {"test_answer"}, seen.text
+    assert found == wanted, seen.text
 
 
 def test_nothing_is_found_in_the_repaired_module(sessions: ModuleType) -> None:
@@ -106,13 +113,14 @@ def test_nothing_is_found_in_the_repaired_module(sessions: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("tool", ["pytest-run-parallel", "pytest-freethreaded"])
-def test_a_plugin_finds_the_shared_buffer_in_threads_and_no_bug_in_one(
-    sessions: ModuleType, tool: str
-) -> None:
+def test_a_plugin_finds_the_shared_buffer_in_threads(sessions: ModuleType, tool: str) -> None:
     many = sessions.session(tool, "-k", "label", widen=True, timeout_s=60)
     assert many.tests == {"test_label": "failed"}, many.text
     if tool == "pytest-freethreaded":
-        assert many.lines(r"ConcurrencyError: \d+ failures in 800 iterations across 8 threads")
+        assert many.lines(r"ConcurrencyError: \d+ failures in 320 iterations across 8 threads")
+
+
+def test_one_thread_finds_no_bug(sessions: ModuleType) -> None:
     alone = sessions.session("pytest-repeat", "--count=3", widen=True, timeout_s=60)
     assert set(alone.tests.values()) == {"passed"}, alone.text
 

@@ -14,9 +14,11 @@ import re
 import shutil
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Literal
 
 import racelab as rl
@@ -29,17 +31,17 @@ PLUGINS = Path(sys.prefix) / "plugins"
 SUITE, RACES = "test_planted.py", "test_races.py"
 BUGS = ("test_bump", "test_table", "test_label", "test_give", "test_show", "test_answer")
 
-#: Tool to its own words on pytest's command line. Both plugins call each test 800 times: 8 threads,
-#: 100 iterations each, or 800 iterations in all. The two count differently.
+#: Tool to its own words on pytest's command line. Both plugins call each test 320 times: 8 threads,
+#: 40 iterations each, or 320 iterations in all. The two count differently.
 TOOLS: Mapping[str, tuple[str, ...]] = {
     "pytest": (),
     "pytest-repeat": ("--count=100",),
-    "pytest-run-parallel": ("--parallel-threads=8", "--iterations=100"),
-    "pytest-freethreaded": ("-p", "no:run-parallel", "--threads=8", "--iterations=800"),
+    "pytest-run-parallel": ("--parallel-threads=8", "--iterations=40"),
+    "pytest-freethreaded": ("-p", "no:run-parallel", "--threads=8", "--iterations=320"),
     "race fixture": ("--race-seconds=0.5",),
 }
 #: A worker process of its own for the tests, and a limit that ends it: a crash or a hang costs one test.
-ISOLATED = ("-n", "1", "--timeout=4", "--timeout-method=thread")
+ISOLATED = ("-n", "1", "--timeout=3", "--timeout-method=thread")
 
 RUN = """
 import sys, pytest
@@ -57,6 +59,7 @@ WORKER = re.compile(
 )
 LOST = re.compile(r"worker 'gw\d+' crashed while running '\S*::(?P<test>\w+)")
 WORDS = {"PASSED": "passed", "FAILED": "failed", "ERROR": "failed", "SKIPPED": "inconclusive"}
+REPORTED = ("passed", "failed", "inconclusive", "lost its worker")
 FOUND = ("failed", "lost its worker", "crash", "hang", "exit")
 
 
@@ -90,20 +93,23 @@ class Session:
         """All that it printed."""
         return self.ending.stdout + self.ending.stderr
 
-    def lines(self, pattern: str, after: int = 0, limit: int = 12, width: int = 110) -> str:
-        """The first lines that match, with `after` more behind each, as they were printed; long ones cut."""
+    def lines(self, pattern: str, after: int = 0, limit: int = 12, width: int = 74) -> str:
+        """The first lines that match, with `after` more behind each. Padding is left out; long ones are folded."""
         printed, kept, left = self.text.splitlines(), [], 0
         for line in printed:
             left = after + 1 if re.search(pattern, line) else left - 1
             if left > 0:
-                kept.append(_short(line, width))
+                kept.append(_folded(line, width))
         return "\n".join(kept[:limit])
 
     def _repr_markdown_(self) -> str:
         """How it ended, and what became of each test."""
-        rows = [f"| `{test}` | {words} |" for test, words in self.tests.items()]
+        rows = [
+            f"| `{test}` | {words if words in REPORTED else f'was running at the end: {words}'} |"
+            for test, words in self.tests.items()
+        ]
         head = f"**{self.tool}**: {self.how} after {self.seconds:.1f} s"
-        return "\n".join([head, "", "| test | |", "|---|---|", *rows])
+        return "\n".join([head, "", "| test | what became of it |", "|---|---|", *rows])
 
     def __repr__(self) -> str:
         return f"Session({self.tool!r}, {self.ending.outcome!r}, {self.tests})"
@@ -214,25 +220,34 @@ def rows(
 
 
 def matrix(recorded: Sequence[Mapping[str, object]], tests: Sequence[str] = BUGS) -> str:
-    """Which tool saw which bug in how many sessions: a Markdown table."""
-    tools = list(dict.fromkeys(str(row["tool"]) for row in recorded))
-    lines = ["| tool | " + " | ".join(f"`{test[5:]}`" for test in tests) + " |"]
-    lines.append("|---" * (len(tests) + 1) + "|")
-    for tool in tools:
-        cells = [_cell(recorded, tool, test) for test in tests]
-        lines.append(f"| {tool} | " + " | ".join(cells) + " |")
+    """Which tool saw which bug in how many sessions: a Markdown table.
+
+    Behind the bugs stand the bound of a cell with 0 of n (of the smallest n of the row), and the median of the seconds
+    that a session took.
+    """
+    heads = ["tool", *(f"`{test[5:]}`" for test in tests), "0 means", "s"]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for tool, times in seconds(recorded).items():
+        counts = [_found(recorded, tool, test) for test in tests]
+        empty = [ran for found, ran in counts if ran and not found]
+        bound = f"below {zero_failure_bound(min(empty)) * 100:.0f} %" if empty else ""
+        cells = [tool, *map(_cell, counts), bound, f"{median(times):.1f}"]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _cell(recorded: Sequence[Mapping[str, object]], tool: str, test: str) -> str:
+def _found(recorded: Sequence[Mapping[str, object]], tool: str, test: str) -> tuple[int, int]:
+    """In how many sessions something was found, of how many in which the test ran."""
     seen = [str(row["seen"]) for row in recorded if (row["tool"], row["test"]) == (tool, test)]
     ran = [words for words in seen if words != "not reached"]
-    found = sum(map(was_found, ran))
+    return sum(map(was_found, ran)), len(ran)
+
+
+def _cell(count: tuple[int, int]) -> str:
+    found, ran = count
     if not ran:
         return "not run"
-    if found:
-        return f"**{found} of {len(ran)}**"
-    return f"0 of {len(ran)} (below {zero_failure_bound(len(ran)):.0%})"
+    return f"**{found} of {ran}**" if found else f"0 of {ran}"
 
 
 def seconds(recorded: Sequence[Mapping[str, object]]) -> dict[str, list[float]]:
@@ -265,9 +280,10 @@ def _ending_words(ending: rl.Ending) -> str:
     return ending.outcome
 
 
-def _short(line: str, width: int) -> str:
-    """A line for a page: folders of this machine left out."""
+def _folded(line: str, width: int) -> str:
+    """A line for a page: without padding and folders of this machine, in as many lines as it needs."""
     text = line
     for folder in (str(HERE) + os.sep, "../ext/planted/", sys.prefix + os.sep):
         text = text.replace(folder, "")
-    return text if len(text) <= width else f"{text[:width]} ..."
+    text = re.sub(r"^=+ (.*) =+$", r"== \1 ==", re.sub(r"(?<=\S) {2,}", "  ", text))
+    return "\n".join(textwrap.wrap(text, width, subsequent_indent="    ", break_long_words=False))

@@ -71,7 +71,7 @@ def test_show(race):
         setup=lambda: [Item()],
         check=lambda _items, returned, _threads: returned[0] == "an item",
         stop_at_first=True,  # what comes after it is anybody's guess, and may take for ever
-        timeout_s=5,
+        timeout_s=3,
     )
 
 

@@ -13,7 +13,7 @@ import sessions  # noqa: E402
 
 DEPENDS = ["planted"]
 RACES = []
-SECONDS = 50.0
+SECONDS = 40.0
 PLUGINS = ("pytest-run-parallel", "pytest-freethreaded")
 
 
@@ -32,7 +32,7 @@ def repeat(tools, *words, at_most=20, seconds=SECONDS, **how):
 
 def plain():
     """Plain pytest, and every test a hundred times in one process."""
-    return repeat(("pytest", "pytest-repeat"), seconds=30)
+    return repeat(("pytest", "pytest-repeat"), at_most=10, seconds=15)
 
 
 def run_parallel():
@@ -52,8 +52,8 @@ def fixture():
 
 def control():
     """Every tool on the repaired module: what is reported here is not a bug of the module."""
-    rows = repeat(PLUGINS, *sessions.ISOLATED, variant="fixed", seconds=35)
-    return rows + repeat(("race fixture",), variant="fixed", seconds=15)
+    rows = repeat(PLUGINS, *sessions.ISOLATED, variant="fixed", seconds=20)
+    return rows + repeat(("race fixture",), variant="fixed", seconds=12)
 
 
 def sanitizer():
@@ -68,7 +68,7 @@ def sanitizer():
         )
         try:  # one chance for each process, as for table()
             seen = rl.race(
-                lab, sanitizer="thread", mode="cold", count=10, seconds=25, progress=False
+                lab, sanitizer="thread", mode="cold", count=10, seconds=12, progress=False
             )
         except rl.RaceError as error:
             return [{"variant": variant, "seen": f"not run: {error}"}]
