@@ -8,7 +8,9 @@ from pathlib import Path
 
 from project import ROOT, python_of, say
 
-C_FLAGS = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
+WARNINGS = ["-O2", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
+#: Suffix -> the standard, and the names of GNU's and LLVM's compiler.
+LANGUAGES = {".c": ("-std=c11", "gcc", "clang"), ".cpp": ("-std=c++17", "g++", "clang++")}
 
 
 def main() -> int:
@@ -35,16 +37,19 @@ def native_code_is_clean() -> bool:
         text=True,
         check=True,
     ).stdout.strip()
-    sources = [*ROOT.glob("src/racelab/*.c"), *ROOT.glob("ext/*/*.c")]
     clean = True
-    clangs = ["clang", *(f"clang-{version}" for version in range(30, 13, -1))]
-    for compiler in filter(None, (shutil.which("gcc"), next(filter(shutil.which, clangs), None))):
-        say(f"check: {Path(compiler).name} on {len(sources)} files")
-        for source in sources:
-            pedantic = ["-Wpedantic"] if "racelab" in source.parts else []
-            command = [compiler, *C_FLAGS, *pedantic, f"-I{include}", f"-I{ROOT / 'src'}"]
-            done = subprocess.run([*command, str(source)], cwd=ROOT)
-            clean = clean and done.returncode == 0
+    for suffix, (standard, gnu, llvm) in LANGUAGES.items():
+        sources = [*ROOT.glob(f"src/racelab/*{suffix}"), *ROOT.glob(f"ext/*/*{suffix}")]
+        newest = [llvm, *(f"{llvm}-{version}" for version in range(30, 13, -1))]
+        for compiler in filter(None, (shutil.which(gnu), next(filter(shutil.which, newest), None))):
+            say(f"check: {Path(compiler).name} on {len(sources)} files")
+            for source in sources:
+                pedantic = ["-Wpedantic"] if "racelab" in source.parts else []
+                command = [compiler, standard, *WARNINGS, *pedantic]
+                if suffix == ".cpp":  # CPython's own Py_tss_NEEDS_INIT
+                    command.append("-Wno-missing-field-initializers")
+                command += [f"-I{include}", f"-I{ROOT / 'src'}", str(source)]
+                clean = subprocess.run(command, cwd=ROOT).returncode == 0 and clean
     return clean
 
 

@@ -542,7 +542,7 @@ def _day_legend(axes: Axes, today: str | None) -> None:
     handles = [Line2D([], [], color=INK, linewidth=6, alpha=0.35, solid_capstyle="butt")]
     labels = ["recorded"]
     if today is not None:
-        look = {"markerfacecolor": "none", "markeredgecolor": PALETTE["fixed"]}
+        look: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": PALETTE["fixed"]}
         handles.append(Line2D([], [], linestyle="none", marker=today, markersize=6, **look))
         labels.append("today")
     _legend_below(axes, handles, labels, ncols=2)
@@ -692,7 +692,7 @@ def _rates_legend(axes: Axes, kinds: Sequence[bool], *, recorded: bool, zero: bo
         handles.append(Line2D([], [], **_rate_mark(broken=broken)))
         labels.append("broken, today" if broken else "fixed, today")
     if zero:
-        arrow = {"marker": r"$\leftarrow$", "markersize": 13, "markeredgewidth": 0}
+        arrow: dict[str, Any] = {"marker": r"$\leftarrow$", "markersize": 13, "markeredgewidth": 0}
         handles.append(Line2D([], [], linestyle="none", color=INK, **arrow))
         labels.append("none failed: below this")
     _legend_below(axes, handles, labels, ncols=2)
@@ -1018,7 +1018,7 @@ def detection_by_process(
     if title:
         first.set_title(f"{textwrap.fill(title, 50)}\n{names[0]}")
     lead = f"Share of processes with a failure within N runs, against {count}, one panel each."
-    return describe(first, f"{lead} {first._racelab_description}")
+    return describe(first, f"{lead} {getattr(first, '_racelab_description', '')}")
 
 
 def _draw_processes(
@@ -1038,10 +1038,9 @@ def _draw_processes(
     expected = "if all runs had one rate: 1-(1-p)^N"
     axes.plot(counts, curve, color=INK, linestyle=":", linewidth=1.8, label=expected)
     words = [f"{stats._rate_words(rate, rate)} of {runs:,} runs failed"]
-    for processes, look, name in (
-        (recorded, {"linestyle": "-", "markersize": 3.5}, "recorded"),
-        (today, {"linestyle": "none", "markersize": 7}, "today"),
-    ):
+    line: dict[str, Any] = {"linestyle": "-", "markersize": 3.5}
+    marks: dict[str, Any] = {"linestyle": "none", "markersize": 7}
+    for processes, look, name in ((recorded, line, "recorded"), (today, marks, "today")):
         if not processes:
             continue
         within = [n for n in _grid(max(map(len, processes))) if n <= min(map(len, processes))]
