@@ -102,8 +102,10 @@ def step_through(page, chapter: Path) -> list[str]:
         if not code:
             continue
         ran += 1
+        # JupyterLab takes cells out of the page that are far from what is seen.
         page.wait_for_function(
-            "cell => /\\[\\d+\\]/.test(cell.querySelector('.jp-InputPrompt').textContent)",
+            "cell => cell.isConnected ? /\\[\\d+\\]/.test(cell.querySelector('.jp-InputPrompt').textContent)"
+            " : document.querySelector('.jp-Notebook-ExecutionIndicator').dataset.status == 'idle'",
             arg=handle,
             timeout=CELL_S * 1000,
         )
