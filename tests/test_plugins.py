@@ -115,6 +115,7 @@ def test_nothing_is_found_in_the_repaired_module(sessions: ModuleType) -> None:
 @pytest.mark.parametrize("tool", ["pytest-run-parallel", "pytest-freethreaded"])
 def test_a_plugin_finds_the_shared_buffer_in_threads(sessions: ModuleType, tool: str) -> None:
     many = sessions.session(tool, "-k", "label", widen=True, timeout_s=60)
+    assert many._repr_markdown_().startswith(f"**{tool}** (widened): ")
     assert many.tests == {"test_label": "failed"}, many.text
     if tool == "pytest-freethreaded":
         assert many.lines(r"ConcurrencyError: \d+ failures in 320 iterations across 8 threads")

@@ -72,11 +72,13 @@ class Session:
         ending: how the child process ended.
         tests: test to "passed", "failed", "inconclusive" (skipped), "lost its worker" (crashed, or ended at its time
             limit), or, for the test that was running when pytest itself ended, that ending.
+        widened: whether race points were held open.
     """
 
     tool: str
     ending: rl.Ending
     tests: dict[str, str]
+    widened: bool = False
 
     @property
     def seconds(self) -> float:
@@ -108,7 +110,8 @@ class Session:
             f"| `{test}` | {words if words in REPORTED else f'was running at the end: {words}'} |"
             for test, words in self.tests.items()
         ]
-        head = f"**{self.tool}**: {self.how} after {self.seconds:.1f} s"
+        stamp = " (widened)" if self.widened else ""
+        head = f"**{self.tool}**{stamp}: {self.how} after {self.seconds:.1f} s"
         return "\n".join([head, "", "| test | what became of it |", "|---|---|", *rows])
 
     def __repr__(self) -> str:
@@ -154,7 +157,7 @@ def session(
             modules=modules,
             timeout_s=timeout_s,
         )
-    return Session(tool, ending, read(ending.stdout, ending.outcome))
+    return Session(tool, ending, read(ending.stdout, ending.outcome), widened=widen)
 
 
 def _quiet(tool: str) -> Iterable[str]:
