@@ -37,7 +37,11 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("home")
     command = [sys.executable, ROOT / "tools/lab.py", "--no-browser", f"--port={port}"]
     command += ["--IdentityProvider.token=secret", "--allow-root"]
-    variables = {**os.environ, "JUPYTER_DATA_DIR": str(home), "JUPYTER_RUNTIME_DIR": str(home)}
+    settings = home / "@jupyterlab/docmanager-extension/plugin.jupyterlab-settings"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"autosave": false}')  # these are the book's own chapters
+    folders = ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR")
+    variables = {**os.environ, **dict.fromkeys(folders, str(home))}
     address = f"http://127.0.0.1:{port}"
     with (
         (home / "log").open("w") as log,
@@ -68,6 +72,7 @@ def wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_chapter_steps_through(lab: str, chapter: Path, tmp_path: Path) -> None:
     sync_api = pytest.importorskip("playwright.sync_api")
+    before = chapter.read_bytes()
     with sync_api.sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -80,6 +85,7 @@ def test_chapter_steps_through(lab: str, chapter: Path, tmp_path: Path) -> None:
         assert step_through(page, chapter) == []
         page.screenshot(path=tmp_path / "end.png")
         browser.close()
+    assert chapter.read_bytes() == before, "stepping through a chapter must not change it"
 
 
 def step_through(page, chapter: Path) -> list[str]:
@@ -116,3 +122,21 @@ def step_through(page, chapter: Path) -> list[str]:
             first = handle.query_selector(".cm-line")
             return [f"{first.inner_text() if first else 'a cell'}: {wrong.inner_text()[:500]}"]
     return [] if ran else [f"no cell ran, of {len(cells)}"]
+
+
+def test_a_chapter_saved_in_jupyterlab_keeps_its_header(tmp_path: Path) -> None:
+    """What jupytext writes when somebody saves: the minutes stay, and no version of anybody's gets in."""
+    (tmp_path / "notebooks").mkdir()
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    saved = shutil.copy(CHAPTERS[0], tmp_path / "notebooks")
+    jupytext = ROOT / ".venv-book/bin/jupytext"
+    for command in (
+        ["--to", "ipynb", saved],
+        ["--to", "md:myst", Path(saved).with_suffix(".ipynb")],
+    ):
+        subprocess.run([jupytext, *command], cwd=tmp_path, check=True, capture_output=True)
+
+    head = Path(saved).read_text().split("---")[1]
+    assert "slug: interpreter" in head
+    assert "teach: 25" in head
+    assert "version" not in head
