@@ -447,6 +447,9 @@ def _timeline_words(
     return " ".join(said)
 
 
+# What was recorded, beside what is of today.
+_RECORDED: Any = {"color": INK, "linewidth": 6, "alpha": 0.35, "solid_capstyle": "butt"}
+
 # -- measured values by group -----------------------------------------------------------------------
 
 
@@ -526,10 +529,7 @@ def _draw_span(axes: Axes, row: int, name: str, values: Sequence[float]) -> str:
     axes.plot(
         [min(values), max(values)],
         [row, row],
-        color=INK,
-        linewidth=6,
-        alpha=0.35,
-        solid_capstyle="butt",
+        **_RECORDED,
     )
     axes.plot([median, median], [row - 0.18, row + 0.18], color=INK, linewidth=2)
     return f"{name}, recorded: median {_three(median)}, {_three(min(values))} to {_three(max(values))}."
@@ -539,7 +539,7 @@ def _day_legend(axes: Axes, today: str | None) -> None:
     """What is a recorded line and what is a mark of today."""
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], color=INK, linewidth=6, alpha=0.35, solid_capstyle="butt")]
+    handles = [Line2D([], [], **_RECORDED)]
     labels = ["recorded"]
     if today is not None:
         look: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": PALETTE["fixed"]}
@@ -645,10 +645,7 @@ def _draw_recorded_rate(axes: Axes, row: float, rate: stats.Rate, floor: float) 
     axes.plot(
         [max(rate.low, floor), rate.high],
         [row, row],
-        color=INK,
-        linewidth=6,
-        alpha=0.35,
-        solid_capstyle="butt",
+        **_RECORDED,
     )
     axes.plot([rate.estimate] * 2, [row - 0.13, row + 0.13], color=INK, linewidth=2)
 
@@ -686,7 +683,7 @@ def _rates_legend(axes: Axes, kinds: Sequence[bool], *, recorded: bool, zero: bo
 
     handles, labels = [], []
     if recorded:
-        handles.append(Line2D([], [], color=INK, linewidth=6, alpha=0.35, solid_capstyle="butt"))
+        handles.append(Line2D([], [], **_RECORDED))
         labels.append("recorded")
     for broken in sorted(set(kinds), reverse=True):
         handles.append(Line2D([], [], **_rate_mark(broken=broken)))

@@ -20,12 +20,15 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import _browser as web
+
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.md"))
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 START_S, CELL_S = 60, 120
 
-pytestmark = [pytest.mark.race, pytest.mark.skipif(not CHROMIUM, reason="needs Chromium")]
+pytestmark = [pytest.mark.race, pytest.mark.skipif(web.CHROMIUM is None, reason=web.NO_CHROMIUM)]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +77,7 @@ def test_chapter_steps_through(lab: str, chapter: Path, tmp_path: Path) -> None:
     sync_api = pytest.importorskip("playwright.sync_api")
     before = chapter.read_bytes()
     with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = play.chromium.launch(executable_path=web.CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         # A workspace of its own: no tabs of an earlier chapter.
         page.goto(f"{lab}/lab/workspaces/{chapter.stem}/tree/notebooks/{chapter.name}?token=secret")
