@@ -1,7 +1,8 @@
 """Run the tests: `make test`, or with --race the long racing ones (`make test-race`).
 
-Two runs of pytest, because two interpreters are under test: the harness on free-threaded 3.13t, the
-project and its site on the host's ordinary Python. The last line adds them up.
+Two interpreters are under test: the harness on free-threaded 3.13t, the project and its site on the
+host's ordinary Python. The harness is tested alone, because it measures; after that the browser's
+tests run beside the project's others, which wait for different things. The last line adds them up.
 """
 
 from __future__ import annotations
@@ -9,47 +10,119 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
+import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from project import BUILD, ROOT, python_of, say
 
-SESSIONS = {
-    "racelab on the free-threaded interpreter": ("ft", ["tests", "--ignore=tests/project"]),
-    "the project and its site": ("checks", ["tests/project", "tests/test_stats.py"]),
-}
+
+@dataclass(frozen=True)
+class Session:
+    """One run of pytest.
+
+    Attributes:
+        title: what it tests, for whoever watches.
+        environment: whose Python runs it.
+        paths: what pytest is given.
+        marked: a marker expression that its tests must meet, beside the one about long tests.
+    """
+
+    title: str
+    environment: str
+    paths: tuple[str, ...]
+    marked: str = ""
+
+
+PROJECT = ("tests/project", "tests/test_stats.py")
+#: The sessions of one group run side by side, the groups one after the other.
+GROUPS = (
+    (
+        Session(
+            "racelab on the free-threaded interpreter", "ft", ("tests", "--ignore=tests/project")
+        ),
+    ),
+    (
+        Session("the project", "checks", PROJECT, "not browser"),
+        Session("its site in a browser", "checks", PROJECT, "browser"),
+    ),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run both sessions even if the first fails; exit status 1 if any test failed or none ran."""
+    """Run every session even if the first fails; exit status 1 if any test failed or none ran."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--race", action="store_true", help="only the long racing tests")
     parser.add_argument("rest", nargs="*", help="passed on to pytest")
     chosen = parser.parse_args(arguments)
     BUILD.mkdir(exist_ok=True)
     total: Counter[str] = Counter()
-    for number, (title, (environment, paths)) in enumerate(SESSIONS.items()):
-        say(f"\n== {title} ==")
-        total += run(environment, paths, chosen, BUILD / f"tests-{number}.xml")
+    for group in GROUPS:
+        total += together([(one,) for one in group] if chosen.race else [group], chosen)
     say("")
     print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
     return 1 if total["failed"] or not total["passed"] else 0
 
 
-def run(
-    environment: str, paths: list[str], chosen: argparse.Namespace, report: Path
-) -> Counter[str]:
-    """One run of pytest and what it counted; a run that broke off counts as a failure."""
+def together(groups: Iterable[tuple[Session, ...]], chosen: argparse.Namespace) -> Counter[str]:
+    """Run the sessions of each group side by side; the first is watched live, the others are shown after it.
+
+    The long racing tests measure, too: for them each session is a group of its own.
+    """
+    total: Counter[str] = Counter()
+    for first, *others in groups:
+        with tempfile.TemporaryDirectory() as folder:
+            started = []
+            try:
+                for number, session in enumerate(others):
+                    output = Path(folder, f"{number}.txt")
+                    with output.open("wb") as file:
+                        started.append((session, start(session, chosen, file), output))
+                say(f"\n== {first.title} ==")
+                total += ended(first, start(first, chosen, None))
+                for session, process, output in started:
+                    process.wait()
+                    say(f"\n== {session.title} ==")
+                    print(output.read_text(encoding="utf-8", errors="replace").rstrip(), flush=True)
+                    total += ended(session, process)
+            finally:
+                for _, process, _ in started:
+                    process.terminate()
+    return total
+
+
+def report_of(session: Session) -> Path:
+    """Where pytest writes what it counted."""
+    return BUILD / f"tests-{session.title.replace(' ', '-')}.xml"
+
+
+def start(
+    session: Session, chosen: argparse.Namespace, output: IO[bytes] | None
+) -> subprocess.Popen[bytes]:
+    """Start pytest on a session; `output` takes what it prints, else the terminal does."""
+    report = report_of(session)
     report.unlink(missing_ok=True)
-    command = [str(python_of(environment)), "-m", "pytest", *paths, f"--junitxml={report}"]
-    command += ["-m", "race" if chosen.race else "not race", *chosen.rest]
+    command = [str(python_of(session.environment)), "-m", "pytest", *session.paths]
+    expression = "race" if chosen.race else "not race"
+    if session.marked:
+        expression += f" and {session.marked}"
+    command += [f"--junitxml={report}", "-m", expression, *chosen.rest]
     variables = {key: value for key, value in os.environ.items() if key != "PYTHON_GIL"}
-    status = subprocess.run(command, cwd=ROOT, env=variables).returncode
-    counts = counted(report)
+    error = subprocess.STDOUT if output else None
+    return subprocess.Popen(command, cwd=ROOT, env=variables, stdout=output, stderr=error)
+
+
+def ended(session: Session, process: subprocess.Popen[bytes]) -> Counter[str]:
+    """Wait for a session's pytest and count; a run that broke off counts as a failure."""
+    status = process.wait()
+    counts = counted(report_of(session))
     nothing_to_run = 5
     if status not in (0, 1, nothing_to_run) or (status == 1 and not counts["failed"]):
-        say(f"pytest ended with status {status} in {environment}: counted as a failure")
+        say(f"pytest ended with status {status} in {session.title!r}: counted as a failure")
         counts["failed"] += 1
     return counts
 

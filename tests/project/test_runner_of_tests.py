@@ -1,0 +1,73 @@
+"""The command behind `make test`: it adds up what its sessions counted, and a session that broke off is a failure."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SUITE = """
+import os, pytest
+def test_passes(): pass
+def test_fails(): assert not {fails}
+@pytest.mark.skip(reason="to be counted")
+def test_skipped(): pass
+@pytest.mark.race
+def test_long(): raise AssertionError("only with --race")
+def test_dies(): {dies} and os._exit(3)
+"""
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+    """tools/test.py, which leaves its reports in a folder of this test."""
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    spec = importlib.util.spec_from_file_location("racelab_tools_test", ROOT / "tools/test.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "BUILD", tmp_path)
+    return module
+
+
+def session(command: ModuleType, folder: Path, title: str, **how: bool) -> object:
+    """A session over a suite of five tests, outside of this project's configuration."""
+    file = folder / f"test_{title}.py"
+    file.write_text(SUITE.format(fails=how.get("fails", False), dies=how.get("dies", False)))
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers = race\n")
+    return command.Session(title, "checks", (str(file), "-c", str(folder / "pytest.ini")))
+
+
+def test_sessions_side_by_side_add_up(
+    command: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    group = (
+        session(command, tmp_path, "first"),
+        session(command, tmp_path, "second", fails=True),
+        session(command, tmp_path, "third", dies=True),
+    )
+
+    total = command.together([group], argparse.Namespace(race=False, rest=["-q"]))
+    shown = capfd.readouterr()
+
+    assert total == {"passed": 5, "failed": 2, "skipped": 2}
+    assert "FAILED test_second.py::test_fails" in shown.out
+    assert shown.err.index("== second ==") < shown.err.index("== third ==")
+    assert "ended with status 3 in 'third'" in shown.err
+
+
+def test_long_tests_run_alone_and_nothing_else_with_them(
+    command: ModuleType, tmp_path: Path
+) -> None:
+    group = (session(command, tmp_path, "first"),)
+
+    total = command.together([group], argparse.Namespace(race=True, rest=["-q"]))
+
+    assert total == {"failed": 1}
