@@ -58,7 +58,7 @@ def test_sessions_side_by_side_add_up(
     shown = capfd.readouterr()
 
     assert total == {"passed": 5, "failed": 2, "skipped": 2}
-    assert "FAILED test_second.py::test_fails" in shown.out
+    assert "test_second.py::test_fails" in shown.out
     assert shown.err.index("== second ==") < shown.err.index("== third ==")
     assert "ended with status 3 in 'third'" in shown.err
 
