@@ -145,6 +145,20 @@ def test_cython_is_cythons_own() -> None:
     assert answers[3]["value"] == [42, getattr(sys, "_is_gil_enabled", lambda: True)()]
 
 
+def test_a_race_takes_what_a_cython_cell_built_along() -> None:
+    pytest.importorskip("Cython")
+    answers = cells(
+        "%%cython\n# cython: freethreading_compatible=True\ncdef class Tally:\n"
+        "    cdef readonly long n\n    def bump(self):\n        self.n += 1",
+        "import racelab as rl\n"
+        "lab = rl.Lab('tally', setup=Tally, actors=['bump', 'bump'], observe='n')\n"
+        "seen = rl.race(lab, rounds=100, count=1)\n"
+        "[seen.rounds, bool(seen.ran)]",
+    )
+
+    assert answers[1]["value"] == [100, True], answers[0]["said"] + answers[1]["said"]
+
+
 def test_a_race_takes_modules_of_earlier_cells_along() -> None:
     answers = cells(
         f"%%c cell --child-only\n{ONE}",

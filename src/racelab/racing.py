@@ -104,6 +104,7 @@ class _Plan:
     stop_at_first: bool
     confidence: float
     bursts: tuple[int, ...] = field(default=())
+    guard: bool = False
 
     @property
     def title(self) -> str:
@@ -134,6 +135,7 @@ def race(
     stop_at_first: bool = False,
     confidence: float = 0.95,
     modules: Iterable[Built | str | Path] = (),
+    guard: bool = False,
     progress: bool | None = None,
 ) -> Result:
     """Race a lab in child processes and say what was seen, how often, and how sure that is.
@@ -161,6 +163,7 @@ def race(
         stop_at_first: end a repetition, and the race, as soon as something forbidden was seen.
         confidence: level of the intervals.
         modules: more modules that the children can import by name.
+        guard: end with "tampered" where the code under study has replaced functions that judge it.
         progress: show progress; default: in terminals and notebooks.
 
     Returns:
@@ -195,6 +198,7 @@ def race(
         stop_at_first=stop_at_first,
         confidence=confidence,
     )
+    plan = replace(plan, guard=guard)
     bench = _Bench(plan, modules)
     notes: list[str] = []
     if search:
@@ -346,6 +350,7 @@ class _Bench:
             "imports": self.imports,
             "threads": plan.threads,
             "allow_gil": plan.allow_gil,
+            "guard": plan.guard,
             "labels": LABELS,
             "runs": list(runs),
         }
@@ -418,8 +423,14 @@ def _from_this_process() -> list[Built | Path]:
     """Modules that this process loaded, and those compiled in cells, if it is a kernel."""
     notebook = sys.modules.get("racelab.notebook")
     compiled = list(notebook.built_modules().values()) if notebook is not None else []
+    # What Cython's own %%cython built: its modules are on no path, and a class in them is pickled by name.
+    cython = [
+        Path(str(module.__file__))
+        for name, module in list(sys.modules.items())
+        if name.startswith("_cython_magic_") and getattr(module, "__file__", None)
+    ]
     # Nobody asked for these by name: one whose file is gone (a cache that was emptied) is no error.
-    implied = [*loaded_modules(), *compiled]
+    implied = [*loaded_modules(), *compiled, *cython]
     return [item for item in implied if (item.path if isinstance(item, Built) else item).is_file()]
 
 
@@ -656,6 +667,8 @@ def _classify(child: Watched, tally: Tally) -> _Seen:
         note = f"{why}\n{ending.traceback}"
     elif label == "not-run":
         note = first_event(events, "not-run").get("text") or ending.stderr[-2000:]
+    elif label == "tampered":
+        note = "it replaced " + ", ".join(first_event(events, "tampered").get("names", ()))
     elif label.startswith("sanitizer"):
         note = _sanitizer_report(ending.stderr)
     elif label != "ok":
@@ -681,7 +694,7 @@ def _sanitizer_report(text: str) -> str:
 def _label(ending: Ending, events: Sequence[Mapping[str, Any]]) -> str:
     names = {event["event"] for event in events}
     if ending.signal is None and ending.outcome != "hang":
-        for name in ("gil-enabled", "not-run"):
+        for name in ("gil-enabled", "not-run", "tampered"):
             if name in names:
                 return name
     return ending.outcome
@@ -880,7 +893,16 @@ def _declared(lab: Lab) -> list[str]:
     return [label for label in lab.outcomes if "*" not in label]
 
 
-_ENDINGS = ("crash(", "exit(", "hang", "killed", "not-run", "gil-enabled", "sanitizer(")
+_ENDINGS = (
+    "crash(",
+    "exit(",
+    "hang",
+    "killed",
+    "not-run",
+    "gil-enabled",
+    "sanitizer(",
+    "tampered",
+)
 
 
 def _ending_labels(lab: Lab, seen: Iterable[str]) -> tuple[str, ...]:
