@@ -21,18 +21,20 @@ typedef struct {
 
 /* A strong reference to the first item, or NULL with an exception. */
 static PyObject *
-take_first(PyObject *list)
+take_first(Shelf *self)
 {
+    PyObject *item, *list = self->items;
     /* [race] */
     RACE_POINT();
-    return PyList_GetItemRef(list, 0); /* owned: ours from the start */
+    item = PyList_GetItemRef(list, 0); /* owned: ours from the start */
     /* [race] */
+    return item;
 }
 
 static PyObject *
 shelf_first(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
-    PyObject *item = take_first(((Shelf *)self)->items);
+    PyObject *item = take_first((Shelf *)self);
     if (item == NULL) {
         return NULL;
     }
@@ -42,12 +44,23 @@ shelf_first(PyObject *self, PyObject *Py_UNUSED(ignored))
 }
 
 static PyObject *
-shelf_replace(PyObject *self, PyObject *Py_UNUSED(ignored))
+shelf_put(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
     PyObject *item = PyFloat_FromDouble(ON_SHELF);
     if (item == NULL || PyList_SetItem(((Shelf *)self)->items, 0, item) < 0) {
         return NULL;
     }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+shelf_replace(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    PyObject *put = shelf_put(self, NULL);
+    if (put == NULL) {
+        return NULL;
+    }
+    Py_DECREF(put);
     /* What ordinary code does next: it makes another float, in the memory just freed. */
     PyObject *stranger = PyFloat_FromDouble(ELSEWHERE);
     if (stranger == NULL) {
@@ -88,7 +101,9 @@ shelf_dealloc(PyObject *self)
 static PyMethodDef shelf_methods[] = {
     {"first", shelf_first, METH_NOARGS,
      PyDoc_STR("Read the first item; True if it is a whole item of this shelf.")},
-    {"replace", shelf_replace, METH_NOARGS, PyDoc_STR("Put a new item in its place.")},
+    {"put", shelf_put, METH_NOARGS, PyDoc_STR("Put a new item in its place.")},
+    {"replace", shelf_replace, METH_NOARGS,
+     PyDoc_STR("The same; then use the memory that became free for something else.")},
     {NULL, NULL, 0, NULL},
 };
 
