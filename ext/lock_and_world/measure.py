@@ -1,4 +1,4 @@
-"""What is recorded for `lock_and_world`: every variant, GIL off and on, and two threads on their own."""
+"""What is recorded for `lock_and_world`: every variant, GIL off and on, two threads on their own, and one."""
 
 import time
 from dataclasses import replace
@@ -43,4 +43,30 @@ def two_threads() -> list[dict]:
     return rows
 
 
-MEASUREMENTS = {"two_threads": two_threads}
+def solve_twice(module) -> int:
+    """An objective that calls the solver again: for one thread."""
+    return module.solve(lambda: module.solve(lambda: None))
+
+
+def nested() -> list[dict]:
+    """In how many processes one thread hung, that called solve() from inside of solve()."""
+    lab = replace(
+        rl.find_lab("lock_and_world"),
+        name="lock_and_self",
+        setup=lambda module: module,
+        actors=[solve_twice],
+        threads=[1],
+        observe=lambda _module, _returned, _threads: "came through",
+        outcomes={
+            "came through": rl.ACCEPTABLE("the inner call did not wait for the outer one"),
+            "hang": rl.FORBIDDEN("the inner call waits for a lock that its own thread has"),
+        },
+    )
+    rows = []
+    for variant in ("broken", "broken_critical", "fixed", "fixed_detach"):
+        seen = rl.race(lab, variant, gil=0, count=5, rounds=100)
+        rows.append({"variant": variant, "processes": len(seen.ran), "hung": seen.outcomes["hang"]})
+    return rows
+
+
+MEASUREMENTS = {"two_threads": two_threads, "nested": nested}
