@@ -1,0 +1,103 @@
+// The map's filter. Without it the page is a list to read; with it, a word leaves the entries that have it.
+// Every word has to occur, anywhere in an entry. `?q=` in the address is the same as typing.
+
+const article = document.querySelector(".bd-article");
+const entries = [...article.querySelectorAll("dl > dt")].map((term) => {
+  const parts = [term];
+  for (let next = term.nextElementSibling; next?.tagName === "DD"; next = next.nextElementSibling) {
+    parts.push(next);
+  }
+  return { parts, text: parts.map((part) => part.textContent).join(" ").toLowerCase() };
+});
+const sections = [...article.querySelectorAll("section section")].filter((section) => section.querySelector("dl"));
+
+const form = document.createElement("form");
+form.className = "map-filter";
+form.setAttribute("role", "search");
+form.setAttribute("aria-label", "Map");
+form.innerHTML = `
+  <label for="map-q">A symptom, a message or a name</label>
+  <input id="map-q" type="search" autocomplete="off" autocapitalize="none" spellcheck="false"
+    aria-describedby="map-count" placeholder="hang, PyDict_Next, --count">
+  <p id="map-count" role="status"></p>`;
+article.querySelector("section section").before(form);
+const input = form.querySelector("input");
+const count = form.querySelector("#map-count");
+
+/** Show the entries that have every word of the query; returns how many. */
+const show = (query) => {
+  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  let shown = 0;
+  for (const { parts, text } of entries) {
+    const fits = words.every((word) => text.includes(word));
+    for (const part of parts) part.hidden = !fits;
+    shown += fits;
+  }
+  for (const section of sections) {
+    section.hidden = !section.querySelector("dt:not([hidden])");
+  }
+  return shown;
+};
+
+/** Say how many entries are shown, or where else to look; read out, as the element is a status. */
+const say = (query, shown) => {
+  if (!query.trim()) {
+    count.textContent = `${entries.length} entries`;
+  } else if (shown) {
+    count.textContent = `${shown} of ${entries.length} entries`;
+  } else {
+    const link = document.createElement("a");
+    link.href = `../search.html?q=${encodeURIComponent(query.trim())}`;
+    link.textContent = "Search the whole book";
+    count.replaceChildren("Nothing on this page has all of these words. ", link, ".");
+  }
+};
+
+/** Keep the query in the address, so that it can be sent to somebody. */
+const remember = (query) => {
+  const address = new URL(location.href);
+  if (query.trim()) address.searchParams.set("q", query.trim());
+  else address.searchParams.delete("q");
+  history.replaceState(history.state, "", address);
+};
+
+// Entries come and go at once; the address and what is read out wait until somebody stops typing.
+let pause = 0;
+const filter = () => {
+  const query = input.value;
+  const shown = show(query);
+  clearTimeout(pause);
+  pause = setTimeout(() => {
+    say(query, shown);
+    remember(query);
+  }, 250);
+};
+
+/** Take the query from the address: on arrival, and when going back. */
+const arrive = () => {
+  input.value = new URL(location.href).searchParams.get("q") ?? "";
+  say(input.value, show(input.value));
+};
+
+input.addEventListener("input", filter);
+input.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && input.value) {
+    event.preventDefault();
+    input.value = "";
+    filter();
+  }
+});
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  article.querySelector("dd:not([hidden]) a")?.focus(); // Enter: on to the first entry
+});
+addEventListener("popstate", arrive);
+addEventListener("hashchange", () => {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (target?.closest("[hidden]")) {
+    input.value = ""; // somebody has chosen a section in the contents: show it
+    filter();
+    target.scrollIntoView();
+  }
+});
+arrive();
