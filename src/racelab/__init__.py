@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from racelab.build import BuildError, Built, compile, load
+    from racelab.checking import Verdict, check
+    from racelab.course import hint
+    from racelab.exercise import Cost, Exercise, ExerciseError, exercises
     from racelab.lab import ACCEPTABLE, FORBIDDEN, INTERESTING, Actor, Grade, Lab, find_lab, labs
     from racelab.machine import environment
     from racelab.racing import RaceError, Scan, calibrate, race, scan_offsets
@@ -37,6 +40,13 @@ _HOME = {
     "race": "racing",
     "scan_offsets": "racing",
     "recorded": "recording",
+    "Verdict": "checking",
+    "check": "checking",
+    "hint": "course",
+    "Cost": "exercise",
+    "Exercise": "exercise",
+    "ExerciseError": "exercise",
+    "exercises": "exercise",
     "Comparison": "result",
     "Repetition": "result",
     "Result": "result",
@@ -62,19 +72,26 @@ __all__ = [
     "BuildError",
     "Built",
     "Comparison",
+    "Cost",
     "Ending",
+    "Exercise",
+    "ExerciseError",
     "Grade",
     "Lab",
     "RaceError",
     "Repetition",
     "Result",
     "Scan",
+    "Verdict",
     "__version__",
     "calibrate",
+    "check",
     "compare",
     "compile",
     "environment",
+    "exercises",
     "find_lab",
+    "hint",
     "labs",
     "load",
     "load_ipython_extension",

@@ -13,6 +13,7 @@ A job comes from one file descriptor; what happens is reported on another, one J
     {"event": "gil-enabled", "gil": true}          a race: an import turned it on, so nothing was raced
     {"event": "not-run", "text": "..."}            a race: lab or module cannot be imported
     {"event": "run", "index": 0, "facts": {...}}   a race: one call of the C core has returned
+    {"event": "tampered", "names": [...]}          a guarded race: what judges it was replaced meanwhile
     {"event": "done", "gil": false, "returned": ..., "unreturnable": null}
     {"event": "error", "type": "ValueError", "text": "...", "traceback": "...", "gil": false}
     {"event": "exit", "gil": false}
@@ -206,11 +207,47 @@ def _prepare(job: dict[str, Any]) -> Reporter:
 # ---------------------------------------------------------------------------------------------------
 
 
+class _Guard:
+    """Functions that judge code under study, as they were before it was imported.
+
+    Against tricks, not against attackers: C code shares this process's memory.
+    """
+
+    def __init__(self, lab: Any) -> None:
+        import builtins
+
+        bodies = [lab.setup, lab.observe, *(actor.body for actor in lab.declared_actors)]
+        homes = {getattr(body, "__module__", None) for body in bodies if callable(body)}
+        named = ("sys", "threading", "racelab.lab", "racelab._race", *sorted(filter(None, homes)))
+        modules = [sys.modules[name] for name in named if name in sys.modules]
+        self.watched: list[tuple[str, dict[str, Any]]] = [
+            (module.__name__, vars(module)) for module in (builtins, *modules)
+        ]
+        self.before = self._now()
+
+    def _now(self) -> dict[str, Any]:
+        return {
+            f"{home}.{name}": value
+            for home, names in self.watched
+            for name, value in list(names.items())
+            if callable(value) and name != "_"
+        }
+
+    def changed(self) -> list[str]:
+        """Names that are gone or mean something else now; new ones do no harm, unless they hide a builtin."""
+        now = self._now()
+        replaced = {name for name, value in self.before.items() if now.get(name) is not value}
+        known = {name.rpartition(".")[2] for name in self.before if name.startswith("builtins.")}
+        hiding = {n for n in now if n not in self.before and n.rpartition(".")[2] in known}
+        return sorted(replaced | hiding)
+
+
 class _Prepared:
     """The arguments of the C core that do not change between the runs of a job."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         lab = _load_lab(job)
+        self.guard = _Guard(lab) if job.get("guard") else None
         modules = [_import(name) for name in job["imports"]]
         self.module = modules[0] if modules else None
         cast = lab.cast(job["threads"])
@@ -316,12 +353,19 @@ def _run_race(job: dict[str, Any], report: Reporter) -> None:
     if _gil_enabled() and not job["allow_gil"]:
         report.send("gil-enabled", gil=True)
         return
+    changed = prepared.guard.changed() if prepared.guard else []
+    if changed:  # by the import alone; racelab itself might not work any more
+        report.send("tampered", names=changed)
+        return
     report.send("ready", gil=_gil_enabled())
     with mmap.mmap(job["tally"], 0) as tally:
         for index, run in enumerate(job["runs"]):
             report.send("begin", index=index)
             facts = _race.run(**{**prepared.arguments, **run}, tally=tally, labels=job["labels"])
             report.send("run", index=index, facts=facts, gil=_gil_enabled())
+    changed = prepared.guard.changed() if prepared.guard else []
+    if changed:
+        report.send("tampered", names=changed)
     report.send("done", gil=_gil_enabled())
 
 

@@ -1,0 +1,103 @@
+"""What a learner has done so far: one small file in `work/`, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from racelab.checking import Verdict
+from racelab.exercise import Exercise, exercises_folder, find_exercise, work_folder, write
+
+__all__ = ["Course", "Standing", "hint"]
+
+FILE = "progress.json"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a learner stands with one exercise.
+
+    Attributes:
+        verdict: the last one, or "" where none was given yet.
+        passed: whether it was ever passed; a later FAIL does not take that away.
+        checks: how many checks were made.
+        hints: how many hints were shown.
+    """
+
+    verdict: str = ""
+    passed: bool = False
+    checks: int = 0
+    hints: int = 0
+
+    @property
+    def word(self) -> str:
+        """For lists: "passed", "tried" or ""."""
+        return "passed" if self.passed else "tried" if self.checks else ""
+
+
+class Course:
+    """The learner's standing in all exercises, kept in `work/progress.json`.
+
+    Args:
+        folder: where the file is. Default: the book's `work`.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.file = (folder or work_folder(exercises_folder() / "any")) / FILE
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        try:
+            found = json.loads(self.file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            # Kept for whoever wants to mend it by hand; a broken file must not stop anybody.
+            self.file.replace(self.file.with_name(f"{FILE}.broken"))
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def of(self, slug: str) -> Standing:
+        """Where the learner stands with an exercise."""
+        known = self._read().get(slug, {})
+        names = Standing.__dataclass_fields__
+        return Standing(**{key: value for key, value in known.items() if key in names})
+
+    def note(self, verdict: Verdict) -> None:
+        """Keep a verdict."""
+        now = self.of(verdict.exercise)
+        self._keep(
+            verdict.exercise,
+            verdict=verdict.verdict,
+            passed=now.passed or verdict.verdict == "PASS",
+            checks=now.checks + 1,
+            date=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        )
+
+    def next_hint(self, exercise: Exercise) -> tuple[int, str]:
+        """The next hint that was not shown yet, or the last one again; and its number, from 1."""
+        number = min(self.of(exercise.slug).hints + 1, len(exercise.hints))
+        self._keep(exercise.slug, hints=number)
+        return number, exercise.hints[number - 1]
+
+    def forget_hints(self, slug: str) -> None:
+        """Begin with the first hint again."""
+        self._keep(slug, hints=0)
+
+    def _keep(self, slug: str, **facts: Any) -> None:
+        known = self._read()
+        known[slug] = {**known.get(slug, {}), **facts}
+        write(self.file, json.dumps(known, indent=1, sort_keys=True) + "\n")
+
+
+def hint(slug: str) -> str:
+    """The next hint of an exercise, for a notebook; the last one again when all were shown.
+
+    Raises:
+        ExerciseError: there is no such exercise; the message names those that are there.
+    """
+    exercise = find_exercise(slug)
+    number, text = Course().next_hint(exercise)
+    return f"Hint {number} of {len(exercise.hints)}: {text}"

@@ -1,0 +1,87 @@
+"""Every exercise can be told: the starter fails, each wrong answer fails for its own reason, the solution passes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from racelab.checking import check
+from racelab.exercise import Exercise, exercises
+from racelab.show import find_ext
+
+ROOT = find_ext().parent
+ALL = exercises(ROOT / "exercises")
+WRONG = [(one, name) for one in ALL for name in one.wrong]
+
+
+def called(value: object) -> str:
+    """A part of a test's id."""
+    return str(value)
+
+
+def judged(exercise: Exercise, which: str) -> tuple[str, str]:
+    """Verdict and reason of a stored text; asked again, with more time, where the machine was too weak or too slow."""
+    for seconds in (20.0, 60.0):
+        verdict = check(exercise, exercise.text(which), seconds=seconds)
+        if verdict.verdict != "INCONCLUSIVE":
+            break
+    print(verdict)
+    return verdict.verdict, verdict.reason
+
+
+def test_there_are_exercises() -> None:
+    """Else everything below would pass for want of anything to look at."""
+    assert ALL
+    assert WRONG
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=called)
+def test_it_belongs_to_a_chapter_that_names_it(exercise: Exercise) -> None:
+    chapter = ROOT / "notebooks" / f"{exercise.chapter}.md"
+    named = re.search(r"^racelab:.*exercises: \[([\w, ]+)\]", chapter.read_text(), re.M)
+
+    assert named, f"{chapter.name} names no exercises"
+    assert exercise.slug in named[1].split(", ")
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=called)
+def test_it_has_something_to_do_and_typical_wrong_answers(exercise: Exercise) -> None:
+    assert exercise.text("starter") != exercise.text("solution")
+    assert len(exercise.wrong) >= 2
+    for name in exercise.wrong:
+        assert exercise.why_wrong(name)
+        assert exercise.text(name) not in (exercise.text("starter"), exercise.text("solution"))
+    for word in ("BEGIN", "END", "STARTER"):
+        assert word not in exercise.text("starter").split()
+    assert "RACE_POINT" in exercise.text("starter")
+    for label in exercise.lab.outcomes:
+        if exercise.lab.outcomes[label].name == "FORBIDDEN":
+            assert label in exercise.advice, f"{exercise}: no advice for {label!r}"
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=called)
+def test_starter_fails(exercise: Exercise) -> None:
+    """An exercise that is solved before anybody begins teaches nothing."""
+    assert judged(exercise, "starter")[0] == "FAIL"
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=called)
+def test_solution_passes(exercise: Exercise) -> None:
+    assert judged(exercise, "solution") == ("PASS", "right")
+
+
+@pytest.mark.parametrize(("exercise", "name"), WRONG, ids=called)
+def test_wrong_answer_fails_for_its_own_reason(exercise: Exercise, name: str) -> None:
+    assert judged(exercise, name) == ("FAIL", exercise.caught_by(name))
+
+
+def test_no_wrong_answer_or_starter_lies_about_in_the_repository() -> None:
+    """What learners edit is in work/, which git ignores."""
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+
+    assert "/work/" in ignored
+    for path in (ROOT / "exercises").rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            kind = "wrong" if path.parent.name == "wrong" else path.stem
+            assert kind in {"wrong", "exercise", "solution", "README"}, path
