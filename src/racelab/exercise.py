@@ -116,6 +116,9 @@ class Exercise:
     def __str__(self) -> str:
         return self.slug
 
+    def __repr__(self) -> str:
+        return f"Exercise({self.slug!r})"
+
     @property
     def folder(self) -> Path:
         """The folder that it was declared in."""
