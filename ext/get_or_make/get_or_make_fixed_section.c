@@ -2,8 +2,9 @@
  *
  * Lesson   notebooks/11_containers.md
  * Repair   A critical section on the Depot, not on the dict: the calls inside lock the
- *          dict, and must not find their own lock. Holds while make_part neither calls
- *          Python code nor detaches; else PyDict_SetDefaultRef, or a lock of its own.
+ *          dict, and must not find their own lock. It holds because nobody else uses the
+ *          dict, so its lock is free, and because make_part neither calls Python code nor
+ *          detaches. Where you cannot say that, take PyDict_SetDefaultRef or a PyMutex.
  * Broken   get_or_make_broken.c; the two differ only in this header and in [race]
  * Source   https://docs.python.org/3.13/c-api/init.html#python-critical-section-api
  */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ OPERATIONS = runpy.run_path(str(Path(__file__).with_name("operations.py")))
 
 
 def rows(kinds: str, seconds: float) -> list[dict[str, Any]]:
-    """One row for each operation of a kind: how many rounds and repetitions failed, and how."""
+    """One row for each operation of a kind: how it failed, and the fields of a `stats.Rate` per round."""
     found = []
     for name in OPERATIONS[kinds]:
         lab = OPERATIONS["lab"](name, OPERATIONS[kinds])
@@ -20,11 +21,10 @@ def rows(kinds: str, seconds: float) -> list[dict[str, Any]]:
         found.append(
             {
                 "name": name,
-                "failed": seen.failed_rounds,
-                "rounds": seen.rounds,
                 "repetitions": len(seen.ran),
                 "failed_repetitions": sum(one.failed_rounds > 0 for one in seen.ran),
                 "how": ", ".join(sorted(seen.forbidden)),
+                **asdict(seen.rate_per_round),
             }
         )
     return found
