@@ -1,10 +1,49 @@
-"""What the book shows as recorded of a borrowed reference: how it ends, and what says nothing about it."""
+"""What the book shows as recorded of a borrowed reference: how it ends, how soon, and what says nothing about it."""
+
+from dataclasses import replace
+
+import racelab as rl
 
 RACES = [
-    {"variant": "broken", "threads": 2, "count": 30, "seconds": 12},
-    {"variant": "broken", "threads": 5, "count": 30, "seconds": 12},
-    {"variant": "fixed", "threads": 2, "count": 30, "seconds": 12},
+    {"variant": "broken", "threads": 2, "count": 30, "seconds": 8},
+    {"variant": "broken", "threads": 5, "count": 30, "seconds": 8},
+    {"variant": "fixed", "threads": 2, "count": 30, "seconds": 8},
+    {"variant": "broken_section", "threads": 2, "count": 30, "seconds": 6},
+    {"variant": "fixed_section", "threads": 2, "count": 30, "seconds": 6},
     # Under the GIL nobody comes between, and the calibration race shows nothing either: inconclusive.
     {"variant": "broken", "threads": 2, "count": 10, "seconds": 3, "gil": 1},
     {"variant": "broken", "threads": 2, "count": 10, "seconds": 3, "widen": True},
 ]
+BURSTS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536)
+
+
+def one_round(variant, burst, count):
+    """Rows of how a process ended that ran a single round of so many calls."""
+    lab = rl.find_lab("borrowed_ref")
+    calls = tuple(replace(actor, burst=burst) for actor in lab.actors)
+    seen = rl.race(
+        replace(lab, actors=calls), variant, rounds=1, count=count, seconds=12, timeout_s=2
+    )
+    return [
+        {
+            "variant": variant,
+            "burst": burst,
+            "ended": one.ending if one.ending != "ok" else next(iter(one.outcomes)),
+            "failed": bool(one.failed_rounds),
+        }
+        for one in seen.ran
+    ]
+
+
+def curve(count=40):
+    """How single rounds end, against their number of calls."""
+    rows = [row for burst in BURSTS for row in one_round("broken", burst, count)]
+    return rows + [row for burst in BURSTS[::4] for row in one_round("fixed", burst, count)]
+
+
+def repeated(burst=64, count=200):
+    """The same round, repeated in one process after another."""
+    return one_round("broken", burst, count)
+
+
+MEASUREMENTS = {"curve": curve, "repeated": repeated}

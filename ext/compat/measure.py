@@ -106,5 +106,5 @@ def versions() -> list[dict[str, object]]:
 MEASUREMENTS = {"versions": versions}
 
 if __name__ == "__main__":
-    for row in versions():
-        print(row)
+    result = versions()  # what racelab.run_child hands back
+    print(*result, sep="\n")
