@@ -48,7 +48,7 @@ lock_and_world = Lab(
     observe_key=(),
     outcomes=OUTCOMES,
     mode="hang",
-    rounds=100,
+    rounds=50,
     stall_s=0.3,
 )
 
@@ -63,6 +63,6 @@ lock_and_gil = Lab(
     observe_key=(),
     outcomes=OUTCOMES,
     mode="hang",
-    rounds=100,
+    rounds=50,
     stall_s=0.3,
 )

@@ -1,9 +1,9 @@
 /* self_lock_fixed_critical.c: a critical section around data and callback.
  *
  * Lesson   notebooks/12_critical_section.md
- * Repair   A thread that enters a critical section again does not wait for itself. But the section
- *          is given up on the way: the value may change while the callback runs, as in
- *          self_lock_fixed.c, which says so.
+ * Repair   A thread that enters a critical section again does not wait for itself for ever. But on
+ *          3.13 the outer section is given up for it, and on any version where the callback
+ *          detaches: the value may change meanwhile, as in self_lock_fixed.c, which says so.
  * Broken   self_lock_broken.c; the two differ only in this header and in [race] regions
  * Source   https://docs.python.org/3.13/c-api/init.html#python-critical-section-api
  */
