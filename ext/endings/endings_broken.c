@@ -1,6 +1,6 @@
 /* endings_broken.c: two locks, taken in two orders. BROKEN ON PURPOSE.
  *
- * Lesson   notebooks/12_critical_sections.md
+ * Lesson   notebooks/12_critical_section.md
  * Bug      One thread holds `left` and waits for `right`, the other holds `right` and waits
  *          for `left`. Neither will ever go on.
  * Needs    two threads; PyMutex does not ask who holds the GIL, so it hangs with it, too

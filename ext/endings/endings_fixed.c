@@ -1,6 +1,6 @@
 /* endings_fixed.c: two locks, always taken in the same order.
  *
- * Lesson   notebooks/12_critical_sections.md
+ * Lesson   notebooks/12_critical_section.md
  * Repair   Everybody takes `left` first, so whoever holds `right` is never waiting.
  * Broken   endings_broken.c; the two differ only in this header and in [race]
  * Source   https://docs.python.org/3.13/c-api/init.html#c.PyMutex
