@@ -1,7 +1,8 @@
 """What Cython makes of a line: the C code, with its names shortened.
 
 Runs in a child process. argv: SOURCE (a .pyx file), then lines of it, or names of macros of the C file.
-Leaves `result`: the C code for all of them, as one text.
+Leaves `result`: the C code for all of them, as one text. A C file beside the source is used if it is there
+(%%cython leaves one), else the source is translated.
 
 Left out are lines that check Cython itself and mean nothing in an ordinary build (GOTREF, GIVEREF), and
 where an error goes. Shortened are names: `__pyx_v_self` is `self`.
@@ -15,14 +16,18 @@ from pathlib import Path
 from Cython.Compiler.Main import CompilationOptions, compile
 
 source = Path(sys.argv[1]).resolve()
-with tempfile.TemporaryDirectory() as folder:
-    out = Path(folder) / "out.c"
-    compile(str(source), CompilationOptions(output_file=str(out), language_level=3))
-    code = out.read_text()
+beside = source.with_suffix(".c")
+if beside.is_file():
+    code = beside.read_text()
+else:
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out.c"
+        compile(str(source), CompilationOptions(output_file=str(out), language_level=3))
+        code = out.read_text()
 
 # A comment quotes some lines of the source, one of them marked, and the C code for that one follows.
 BLOCK = re.compile(
-    rf'/\* "{re.escape(source.name)}":\d+\n(?P<quoted>.*?)\*/\n(?P<code>.*?)(?=/\* "|/\* function exit)',
+    rf'/\* "[^"\n]*{re.escape(source.name)}":\d+\n(?P<quoted>.*?)\*/\n(?P<code>.*?)(?=/\* "|/\* function exit)',
     re.DOTALL,
 )
 NOISE = re.compile(r"^\s*(__Pyx_X?(GOTREF|GIVEREF)\(.*\);|goto __pyx_L\d+;|)$")
