@@ -26,7 +26,7 @@ account_move(PyObject *op, PyObject *Py_UNUSED(ignored))
     Account *self = (Account *)op;
     /* [race] */
     self->current -= 1;
-    RACE_POINT(); /* here one is in neither */
+    RACE_POINT();
     self->savings += 1;
     /* [race] */
     Py_RETURN_NONE;

@@ -27,7 +27,7 @@ account_move(PyObject *op, PyObject *Py_UNUSED(ignored))
     /* [race] */
     Py_BEGIN_CRITICAL_SECTION(self);
     self->current -= 1;
-    RACE_POINT(); /* here one is in neither, and nobody looks */
+    RACE_POINT();
     self->savings += 1;
     Py_END_CRITICAL_SECTION();
     /* [race] */

@@ -3,7 +3,8 @@
  * Lesson   notebooks/12_critical_section.md
  * Bug      a.swap(b) holds a and waits for b, b.swap(a) holds b and waits for a. Neither will
  *          ever go on.
- * Needs    two threads; PyMutex does not ask who holds the GIL, so it hangs with it, too
+ * Needs    a free-threaded build, two attached threads. With the GIL on nobody comes between
+ *          the two locks: nothing there waits, or calls Python
  * Seen     notebooks/recorded/swap.jsonl
  * Repair   swap_fixed.c: one critical section for both. swap_fixed_order.c: one order for all.
  *          All variants differ only in this header and in [race] regions
@@ -35,7 +36,7 @@ cell_swap(PyObject *op, PyObject *other)
     /* [race] */
     PyMutex_Lock(&a->mutex);
     kept = a->value;
-    RACE_POINT(); /* whoever has taken b meanwhile waits for a */
+    RACE_POINT();
     PyMutex_Lock(&b->mutex);
     a->value = b->value;
     b->value = kept;

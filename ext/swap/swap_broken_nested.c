@@ -37,7 +37,7 @@ cell_swap(PyObject *op, PyObject *other)
     Py_BEGIN_CRITICAL_SECTION(a);
     kept = a->value;
     RACE_POINT();
-    Py_BEGIN_CRITICAL_SECTION(b); /* if this one has to wait, a is let go */
+    Py_BEGIN_CRITICAL_SECTION(b);
     a->value = b->value;
     b->value = kept;
     Py_END_CRITICAL_SECTION();
