@@ -53,6 +53,9 @@ const say = (query, shown) => {
   }
 };
 
+/** The query in the address. */
+const asked = () => new URL(location.href).searchParams.get("q") ?? "";
+
 /** Keep the query in the address, so that it can be sent to somebody. */
 const remember = (query) => {
   const address = new URL(location.href);
@@ -75,7 +78,7 @@ const filter = () => {
 
 /** Take the query from the address: on arrival, and when going back. */
 const arrive = () => {
-  input.value = new URL(location.href).searchParams.get("q") ?? "";
+  input.value = asked();
   say(input.value, show(input.value));
 };
 
@@ -101,3 +104,9 @@ addEventListener("hashchange", () => {
   }
 });
 arrive();
+
+// The theme's own search takes a `?q=` on any page for its own when the page is ready, and stumbles: hide it until then.
+if (asked() && document.readyState !== "complete") {
+  remember("");
+  addEventListener("load", () => remember(input.value), { once: true });
+}

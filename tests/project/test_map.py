@@ -12,6 +12,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import _browser as web
 
 ROOT = Path(__file__).resolve().parents[2]
 MAP = ROOT / "book/map.md"
@@ -186,6 +191,125 @@ def test_every_row_of_the_versions_says_what_was_read():
             assert "●" not in cell, f"{row[0]}: only 3.13t was run"
         for mark in re.findall(r"●(.*)", row[1]):
             assert mark.startswith(" ["), f"{row[0]}: what was run has a link to the place"
+
+
+# -- In a browser ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium."""
+    if web.CHROMIUM is None:
+        pytest.skip(web.NO_CHROMIUM)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=web.CHROMIUM)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """The address of the built site."""
+    if not (web.SITE / "book/map.html").exists():
+        pytest.fail("there is no built map: run `make book` first")
+    with web.served(web.SITE) as base:
+        yield base
+
+
+@pytest.fixture
+def page(browser: Browser, site: str) -> Iterator[Page]:
+    """The map in a context of its own; what goes wrong or leaves the site fails the test."""
+    with web.offline(browser, site) as (context, watch):
+        page = context.new_page()
+        page.goto(f"{site}book/map.html")
+        web.settle(page)
+        yield page
+    assert watch.outside == watch.failed == watch.messages == []
+
+
+def shown(page: Page) -> list[str]:
+    """The terms that are to be seen."""
+    return [term for term in page.locator("dl > dt:visible").all_inner_texts() if term]
+
+
+@pytest.mark.browser
+def test_filter_by_keyboard(page):
+    total = len(shown(page))
+    assert total == len(entries())
+    box = page.get_by_role("searchbox", name="A symptom, a message or a name")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if box.evaluate("(one) => one === document.activeElement"):
+            break
+    else:
+        pytest.fail("Tab does not lead to the filter")
+    page.keyboard.type("PyDict_Next")
+    count = page.get_by_role("status").filter(has_text="of")
+    expect(count).to_have_text(re.compile(rf"^\d+ of {total} entries$"))
+    left = shown(page)
+    assert count.inner_text() == f"{len(left)} of {total} entries"
+    assert 0 < len(left) < 5
+    assert any("PyDict_Next" in term for term in left)
+    assert (
+        page.locator("section section:visible").count()
+        == page.locator("section section:has(dt:visible)").count()
+    )
+    expect(page).to_have_url(re.compile(r"\?q=PyDict_Next$"))
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.closest('dd:not([hidden])') !== null")
+    box.focus()
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(re.compile(r"map\.html$"))
+    assert len(shown(page)) == total
+
+
+@pytest.mark.browser
+def test_every_word_has_to_occur_in_any_order(page):
+    box = page.locator("#map-q")
+    box.fill("core hangs")
+    first = shown(page)
+    box.fill("HANGS   core")
+    assert first == shown(page) == ["The process hangs and uses a whole core"]
+
+
+@pytest.mark.browser
+def test_nothing_found_says_so_and_leads_on(page, site):
+    page.locator("#map-q").fill("xyzzy & co")
+    expect(page.locator("#map-count")).to_contain_text(
+        "Nothing on this page has all of these words."
+    )
+    assert shown(page) == []
+    link = page.locator("#map-count a")
+    assert link.evaluate("(one) => one.href") == f"{site}search.html?q=xyzzy%20%26%20co"
+    assert web.violations(page) == []
+
+
+@pytest.mark.browser
+def test_link_with_a_query_and_contents_of_what_it_hides(page, site):
+    """A link with `?q=` shows what it asks for, and keeps it; the contents beside it still lead everywhere."""
+    page.goto(f"{site}book/map.html?q=two%20threads")
+    web.settle(page)
+    expect(page.locator("#map-q")).to_have_value("two threads")
+    expect(page).to_have_url(re.compile(r"\?q=two\+threads$"))
+    few = len(shown(page))
+    assert 0 < few < len(entries())
+    page.locator("#map-q").fill("PyDict_Next")
+    expect(page).to_have_url(re.compile("PyDict_Next"))
+    hidden = page.locator("#a-tool-you-test-with")
+    expect(hidden).to_be_hidden()
+    page.evaluate("location.hash = 'a-tool-you-test-with'")
+    expect(hidden).to_be_visible()
+    expect(page.locator("#map-q")).to_have_value("")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [360, 1280])
+def test_without_scripts_it_is_a_page_to_read(browser, site, width):
+    with web.offline(browser, site, width=width, java_script_enabled=False) as (context, _):
+        page = context.new_page()
+        page.goto(f"{site}book/map.html")
+        assert len(shown(page)) == len(entries())
+        assert page.locator("#map-q").count() == 0
 
 
 if __name__ == "__main__":
