@@ -25,43 +25,53 @@ typedef struct {
     long oldest;        /* the lowest number; only the thread that moves accounts reads it */
 } Bank;
 
-/* 1 for an account with the right balance, far below zero for anything else. */
-static long
-check(PyObject *balance)
+/* What a walk has met so far. */
+typedef struct {
+    long accounts, last;  /* how many accounts; the number of the last one */
+    int strangers, gaps;  /* how many balances were not ours, how many numbers did not follow */
+} Walk;
+
+/* Counts one account. The numbers of the accounts that there are always follow each other. */
+static void
+check(Walk *walk, PyObject *number, PyObject *balance)
 {
-    return PyFloat_CheckExact(balance) && PyFloat_AS_DOUBLE(balance) == BALANCE ? 1 : -1000;
+    long now = PyLong_AsLong(number);
+    walk->strangers += !PyFloat_CheckExact(balance) || PyFloat_AS_DOUBLE(balance) != BALANCE;
+    walk->gaps += walk->accounts > 0 && now != walk->last + 1;
+    walk->last = now;
+    walk->accounts++;
 }
 
-/* Stands for any Python code: it may detach. This call does, and nothing else. */
+/* Stands for Python code that writes a line, or waits for a lock: it detaches for a moment. */
 __attribute__((unused)) static void
 call_python(Bank *self)
 {
-    PyObject *zero = PyLong_FromLong(0);
-    PyObject *slept = zero == NULL ? NULL : PyObject_CallOneArg(self->sleep, zero);
-    Py_XDECREF(zero);
+    PyObject *seconds = PyFloat_FromDouble(0.0);
+    PyObject *slept = seconds == NULL ? NULL : PyObject_CallOneArg(self->sleep, seconds);
+    Py_XDECREF(seconds);
     Py_XDECREF(slept);
     PyErr_Clear();
 }
 
-/* How many accounts there are; below zero if a balance was not ours. */
+/* How many accounts there are; -1 if a balance was not ours, -2 if an account was missing. */
 static long
 count_accounts(Bank *self)
 {
     PyObject *dict = self->accounts, *number, *balance;
     Py_ssize_t at = 0;
-    long count = 0;
+    Walk walk = {0};
     /* [race] */
     Py_BEGIN_CRITICAL_SECTION(dict);
     while (PyDict_Next(dict, &at, &number, &balance)) {
         RACE_POINT();
         Py_INCREF(balance); /* ours, whatever happens to the dict */
         call_python(self);
-        count += check(balance);
+        check(&walk, number, balance);
         Py_DECREF(balance);
     }
     Py_END_CRITICAL_SECTION();
     /* [race] */
-    return count;
+    return walk.strangers ? -1 : walk.gaps ? -2 : walk.accounts;
 }
 
 static PyObject *

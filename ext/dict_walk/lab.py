@@ -10,7 +10,7 @@ from racelab import ACCEPTABLE, FORBIDDEN, Actor, Lab
 def observe(_bank, returned, _threads):
     """What the counts of a round say. An account is opened before another is closed: 4 or 5."""
     counts = {one for one in returned if one is not None}
-    if min(counts) < 0:
+    if -1 in counts:
         return "a stranger among the values"
     return "a dict that was" if counts <= {4, 5} else "a dict that never was"
 
@@ -21,7 +21,7 @@ lab = Lab(
     sources=["dict_walk_{variant}.c"],
     setup="Bank",
     actors=[
-        Actor("count", burst=5),
+        Actor("count", burst=2),
         Actor("move", burst=50, made_by=True),  # who frees must have made, or nothing is freed
     ],
     threads=[2, 3, 4, 8],  # one moves accounts, the rest count them

@@ -35,7 +35,7 @@ get_or_make(Depot *self, PyObject *name)
     PyObject *dict = self->parts, *part = NULL;
     /* [race] */
     if (PyDict_GetItemRef(dict, name, &part) == 0) {
-        RACE_POINT(); /* not there; but who says that it still isn't? */
+        RACE_POINT(); /* it was not there */
         part = make_part(self);
         if (part != NULL && PyDict_SetItem(dict, name, part) < 0) {
             Py_CLEAR(part);

@@ -39,7 +39,7 @@ get_or_make(Depot *self, PyObject *name)
         RACE_POINT();
         part = make_part(self);
         if (part != NULL && PyDict_SetItem(dict, name, part) < 0) {
-            Py_CLEAR(part); /* before it stored, PyDict_SetItem has let the next one in */
+            Py_CLEAR(part);
         }
     }
     Py_END_CRITICAL_SECTION();

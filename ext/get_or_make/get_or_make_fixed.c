@@ -33,10 +33,10 @@ get_or_make(Depot *self, PyObject *name)
     PyObject *dict = self->parts, *part = NULL;
     /* [race] */
     if (PyDict_GetItemRef(dict, name, &part) == 0) {
-        RACE_POINT(); /* somebody may put one there meanwhile: then that one counts */
+        RACE_POINT(); /* it was not there */
         PyObject *mine = make_part(self);
         if (mine != NULL) {
-            PyDict_SetDefaultRef(dict, name, mine, &part); /* NULL if it failed */
+            PyDict_SetDefaultRef(dict, name, mine, &part);
             Py_DECREF(mine);
         }
     }

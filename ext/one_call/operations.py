@@ -117,6 +117,16 @@ ITERATORS = {
     "SimpleQueue": (filled_queue, drain_queue, each_once),
 }
 
+#: those that are one step, or made one: drawn as "fixed"
+ONE_STEP = {
+    "append(x)",
+    "pop()",
+    "setdefault(k, v)",
+    "itertools.count",
+    "generator, a lock",
+    "SimpleQueue",
+}
+
 
 def lab(name, kinds):
     """A race of two threads that do the same thing to one state."""
@@ -134,4 +144,5 @@ def lab(name, kinds):
             "crash(*)": FORBIDDEN("memory was corrupted"),
             "hang": FORBIDDEN("something was waited for, or walked, for ever"),
         },
+        variants=["fixed" if name in ONE_STEP else "broken"],
     )
