@@ -28,7 +28,7 @@ take_price(Menu *self)
 {
     PyObject *price, *prices = self->prices, *tea = self->tea;
     /* [race] */
-    price = PyDict_GetItemWithError(prices, tea); /* borrowed: the dict owns it */
+    price = PyDict_GetItemWithError(prices, tea); /* borrowed */
     RACE_POINT();
     Py_XINCREF(price); /* too late, if the dict has let go */
     /* [race] */

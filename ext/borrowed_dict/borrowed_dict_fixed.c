@@ -27,7 +27,7 @@ take_price(Menu *self)
     PyObject *price, *prices = self->prices, *tea = self->tea;
     /* [race] */
     RACE_POINT();
-    (void)PyDict_GetItemRef(prices, tea, &price); /* owned: ours from the start */
+    (void)PyDict_GetItemRef(prices, tea, &price); /* owned */
     /* [race] */
     if (price == NULL && !PyErr_Occurred()) {
         PyErr_SetObject(PyExc_KeyError, tea);

@@ -34,7 +34,7 @@ use_item(Shelf *self, PyObject *list, PyObject *first)
     PyObject *item = NULL, *mine = NULL; /* `mine` is ours, and dropped below */
     (void)list, (void)first, (void)state; /* each variant uses one of them */
     /* [race] */
-    item = PyList_GetItem(list, 1); /* borrowed from a list that others have, too */
+    item = PyList_GetItem(list, 1); /* others have the list, too */
     /* [race] */
     RACE_POINT();
     int ours = item == NULL ? -1 : PyFloat_CheckExact(item) && PyFloat_AS_DOUBLE(item) == OURS;

@@ -31,7 +31,7 @@ use_item(Shelf *self, PyObject *list, PyObject *first)
     PyObject *item = NULL, *mine = NULL; /* `mine` is ours, and dropped below */
     (void)list, (void)first, (void)state; /* each variant uses one of them */
     /* [race] */
-    item = first; /* borrowed from the caller, who waits for us */
+    item = first; /* the caller keeps it, and waits */
     /* [race] */
     RACE_POINT();
     int ours = item == NULL ? -1 : PyFloat_CheckExact(item) && PyFloat_AS_DOUBLE(item) == OURS;

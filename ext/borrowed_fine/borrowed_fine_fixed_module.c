@@ -32,7 +32,7 @@ use_item(Shelf *self, PyObject *list, PyObject *first)
     PyObject *item = NULL, *mine = NULL; /* `mine` is ours, and dropped below */
     (void)list, (void)first, (void)state; /* each variant uses one of them */
     /* [race] */
-    item = state->constant; /* borrowed from the module, which keeps it */
+    item = state->constant; /* the module keeps it */
     /* [race] */
     RACE_POINT();
     int ours = item == NULL ? -1 : PyFloat_CheckExact(item) && PyFloat_AS_DOUBLE(item) == OURS;

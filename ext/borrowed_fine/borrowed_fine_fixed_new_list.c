@@ -31,8 +31,8 @@ use_item(Shelf *self, PyObject *list, PyObject *first)
     PyObject *item = NULL, *mine = NULL; /* `mine` is ours, and dropped below */
     (void)list, (void)first, (void)state; /* each variant uses one of them */
     /* [race] */
-    mine = PyList_GetSlice(list, 1, 2); /* a list of our own, filled under a lock */
-    item = mine == NULL ? NULL : PyList_GetItem(mine, 0); /* borrowed from it */
+    mine = PyList_GetSlice(list, 1, 2); /* a list of our own */
+    item = mine == NULL ? NULL : PyList_GetItem(mine, 0); /* keeps it */
     /* [race] */
     RACE_POINT();
     int ours = item == NULL ? -1 : PyFloat_CheckExact(item) && PyFloat_AS_DOUBLE(item) == OURS;

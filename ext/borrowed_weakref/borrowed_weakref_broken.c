@@ -38,7 +38,7 @@ take_lamp(Room *self)
 {
     PyObject *lamp = NULL, *weak = self->weak;
     /* [race] */
-    lamp = PyWeakref_GetObject(weak); /* borrowed: whose it is, nobody says */
+    lamp = PyWeakref_GetObject(weak); /* borrowed: from whom? */
     RACE_POINT();
     Py_XINCREF(lamp); /* too late, if the last owner has let go */
     /* [race] */

@@ -1,7 +1,7 @@
 """One source that uses a function of Python 3.13, compiled and run with each Python that is here.
 
 Run  racelab record compat
-     python ext/compat/measure.py       shows the rows and records nothing
+     python ext/compat/measure.py [2]   shows the rows, of the first two alone, and records nothing
 
 Looked for: this Python, the book environment's, what PATH has, and what pyenv and uv have put into their usual folders.
 The header is taken from where the checks' environment has it (mypy's wheel carries one); nothing is fetched.
@@ -53,10 +53,12 @@ def candidates() -> Iterator[str]:
         yield from map(str, sorted(folder.glob("*/bin/python3")))
 
 
-def interpreters() -> list[tuple[tuple[int, ...], bool, str, str, str]]:
+def interpreters(most: int | None = None) -> list[tuple[tuple[int, ...], bool, str, str, str]]:
     """(version, free-threaded, its name, command, folder of Python.h), one for each release and build."""
-    found = {}
+    found: dict[tuple[tuple[int, ...], bool], tuple[str, str, str]] = {}
     for command in candidates():
+        if len(found) == most:
+            break
         if not Path(command).is_file():
             continue
         asked = subprocess.run([command, "-c", ASK], capture_output=True, text=True)
@@ -89,8 +91,8 @@ def attempt(command: str, include: str, header: Path | None) -> str:
         return "runs" if used.returncode == 0 else "does not run"
 
 
-def versions() -> list[dict[str, object]]:
-    """Rows of python, build, and what came of the source alone and with the header."""
+def versions(most: int | None = None) -> list[dict[str, object]]:
+    """Rows of python, build, and what came of the source alone and with the header; of so many at most."""
     header = header_folder()
     return [
         {
@@ -99,12 +101,13 @@ def versions() -> list[dict[str, object]]:
             "alone": attempt(command, include, None),
             "with the header": attempt(command, include, header) if header else "no header here",
         }
-        for _version, free, name, command, include in interpreters()
+        for _version, free, name, command, include in interpreters(most)
     ]
 
 
 MEASUREMENTS = {"versions": versions}
 
 if __name__ == "__main__":
-    result = versions()  # what racelab.run_child hands back
+    # `result` is what racelab.run_child hands back.
+    result = versions(int(sys.argv[1]) if sys.argv[1:] else None)
     print(*result, sep="\n")

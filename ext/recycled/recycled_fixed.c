@@ -39,7 +39,7 @@ static PyObject *
 take_result(PyObject *result)
 {
     /* [race] */
-    if (is_mine_alone(result)) { /* and no other thread can find the same */
+    if (is_mine_alone(result)) { /* made here, and kept by none */
         RACE_POINT();
         return Py_NewRef(result);
     }
