@@ -38,10 +38,12 @@ def short(text):
     lines = [line.rstrip("\\ ") for line in text.splitlines()]
     text = "\n".join(line for line in lines if not NOISE.match(line))
     text = re.sub(r"; if \((unlikely|likely)\(.*", ";", text)
+    text = re.sub(r"if \((.*) != \(0\)\) __PYX_ERR\(.*\);", r"\1;", text)
     text = re.sub(r"__Pyx_X?(GOTREF|GIVEREF)\(.*?\);", "", text)
     text = re.sub(r"struct __pyx_vtabstruct_\d+\w+?_(?=[A-Z])", "struct methods_of_", text)
     text = re.sub(rf"\b__pyx_[vf]_\d+{source.stem}_", "", text)
     text = text.replace("__pyx_v_", "").replace("__pyx_vtab", "methods").replace("__pyx_", "")
+    text = text.replace("mstate_global->", "")
     depth = min((len(line) - len(line.lstrip()) for line in text.splitlines()), default=0)
     return "\n".join(line[depth:].rstrip() for line in text.splitlines() if line.strip())
 

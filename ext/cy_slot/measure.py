@@ -3,6 +3,6 @@
 import racelab as rl
 
 RACES = [
-    {"variant": variant, "count": 200, "seconds": 6} for variant in rl.find_lab("cy_slot").variants
+    {"variant": variant, "count": 100, "seconds": 6} for variant in rl.find_lab("cy_slot").variants
 ]
-RACES += [{"variant": "broken", "count": 200, "seconds": 6, "gil": 1}]
+RACES += [{"variant": "broken", "count": 100, "seconds": 6, "gil": 1}]
