@@ -31,7 +31,7 @@ shelf_put(PyObject *op, PyObject *page)
     /* [race] */
     Py_BEGIN_CRITICAL_SECTION(self);
     RACE_POINT();
-    Py_SETREF(self->page, Py_NewRef(page)); /* the old one may have a __del__ */
+    Py_SETREF(self->page, Py_NewRef(page)); /* may run __del__ */
     self->size = PyBytes_GET_SIZE(page);
     Py_END_CRITICAL_SECTION();
     /* [race] */
