@@ -31,7 +31,7 @@ note_change(Range *self)
 }
 
 /* For callers that have it. */
-static inline void
+static __attribute__((unused)) void
 note_change_held(Range *self)
 {
     self->changes++;
