@@ -26,7 +26,7 @@ take_first(Shelf *self)
     PyObject *item, *list = self->items;
     /* [race] */
     RACE_POINT();
-    item = PyList_GetItemRef(list, 0); /* owned: ours from the start */
+    item = PyList_GetItemRef(list, 0); /* owned from the start */
     /* [race] */
     return item;
 }

@@ -26,7 +26,7 @@ take_first(Shelf *self)
     PyObject *item, *list = self->items;
     /* [race] */
     Py_BEGIN_CRITICAL_SECTION(list);
-    item = PyList_GetItem(list, 0); /* borrowed, and the list cannot let go */
+    item = PyList_GetItem(list, 0); /* the list cannot let go */
     RACE_POINT();
     Py_XINCREF(item);
     Py_END_CRITICAL_SECTION();
