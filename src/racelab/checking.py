@@ -42,6 +42,8 @@ WIDENED_ROUNDS = 150
 #: The starter's rate is trusted once so many rounds have failed, or repetitions where a round may end one.
 ENOUGH_FAILURES = 5
 COST_CALLS = 20_000
+#: A half repair fails more rarely than the starter: an answer is raced at least so often.
+AT_LEAST = {"rounds": 3_000, "cold": 100, "hang": 5}
 
 
 class Step(NamedTuple):
@@ -341,7 +343,7 @@ class _Check:
             if not self.power.failed and not self.widened and used > min(POWER_S, self.seconds / 3):
                 self._widen("the starter shows nothing here by itself: the window is held open")
                 self.power, self.yours = _Count(), _Count()
-            if self.power.failed >= ENOUGH_FAILURES and self.yours.runs >= _needed(self.power.low):
+            if self.power.failed >= ENOUGH_FAILURES and self.yours.runs >= self._needed:
                 break
         self._say_power()
         self._must_have_raced()
@@ -353,7 +355,7 @@ class _Check:
             )
         if self.widened:
             self._needs_a_race_point(starter, answer)
-        needed = _needed(self.power.low)
+        needed = self._needed
         text = f"0 of {self.yours.runs:,} {self._unit}s fail"
         if self.yours.runs < needed:
             self._say("yours", text)
@@ -363,6 +365,12 @@ class _Check:
                 f"{needed:,.0f} clean {self._unit}s would decide, and there was time for {self.yours.runs:,}. Give it more: --seconds {self.seconds * 5:g}.",
             )
         self._say("yours", text)
+
+    @property
+    def _needed(self) -> float:
+        """Clean runs that decide."""
+        least = AT_LEAST[self.exercise.lab.mode] if not self.widened else 0
+        return max(float(least), _needed(self.power.low))
 
     def _turns(self, starter: Built, answer: Built, begin: float) -> Iterator[float]:
         """Race both for a slice each, as long as there is time; yields the seconds used."""
@@ -485,10 +493,8 @@ class _Check:
         except BuildError:
             return
         lab = self.exercise.lab
-        how: dict[str, Any] = {"rounds": 200} if lab.mode == "rounds" else {}
-        seen = race(
-            lab, modules=[built], sanitizer="thread", count=1, progress=False, timeout_s=60, **how
-        )
+        how: dict[str, Any] = {"rounds": 200, "count": 1} if lab.mode == "rounds" else {"count": 3}
+        seen = race(lab, modules=[built], sanitizer="thread", progress=False, timeout_s=60, **how)
         reports = [label for label in seen.forbidden if label.startswith("sanitizer")]
         if not seen.ran:
             return
@@ -500,7 +506,7 @@ class _Check:
                 "sanitizer",
                 "ThreadSanitizer saw two threads use one memory place without an order between them, and one of them writes.",
             )
-        self._say("sanitizer", f"ThreadSanitizer saw nothing in {seen.rounds:,} rounds")
+        self._say("sanitizer", f"ThreadSanitizer saw nothing in {seen.rounds:,} {self._unit}s")
 
     def _cheap(self, answer: Built) -> None:
         cost = self.exercise.cost
