@@ -3,7 +3,8 @@
  * Lesson   notebooks/12_critical_section.md
  * Bug      One thread holds `left` and waits for `right`, the other holds `right` and waits
  *          for `left`. Neither will ever go on.
- * Needs    two threads; PyMutex does not ask who holds the GIL, so it hangs with it, too
+ * Needs    a free-threaded build, two attached threads. With the GIL nothing between the two
+ *          locks lets the other thread run
  * Repair   endings_fixed.c; the two differ only in this header and in [race]
  * Source   https://docs.python.org/3.13/c-api/init.html#c.PyMutex
  */
