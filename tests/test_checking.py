@@ -293,8 +293,12 @@ def test_start_keeps_what_the_learner_wrote_and_reset_keeps_it_beside(desk: Path
     path.write_text("mine")
 
     assert exercise.start().read_text() == "mine"
-    assert exercise.reset().read_text() == exercise.text("starter")
-    assert path.with_name(f"{path.name}.before-reset").read_text() == "mine"
+    first = exercise.reset()
+    assert path.read_text() == exercise.text("starter")
+    assert exercise.reset() is None, "a starter need not be kept"
+    path.write_text("mine too")
+    second = exercise.reset()
+    assert (first.read_text(), second.read_text()) == ("mine", "mine too")
     assert path.is_relative_to(desk)
 
 

@@ -195,3 +195,23 @@ def test_a_mistake_is_one_sentence(cell: str, said: str) -> None:
     assert not answer["ok"]
     assert said in answer["said"]
     assert "Traceback" not in answer["said"]
+
+
+def test_check_judges_the_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cell is the answer: nothing of it is imported into the kernel, and no file is touched."""
+    monkeypatch.setenv("RACELAB_WORK", str(tmp_path / "work"))
+    starter = "from racelab.exercise import find_exercise\nfind_exercise('two_counters').text('{}')"
+    texts = cells(starter.format("starter"), starter.format("solution"))
+    judged = cells(
+        *(f"%%check two_counters\n{one['value']}" for one in texts),
+        "%%check\nx",
+        "%%check no_such\nx",
+        "import sys; 'two_counters' in sys.modules",
+    )
+
+    assert "FAIL" in judged[0]["value"]
+    assert "PASS" in judged[1]["value"]
+    assert "name one exercise" in judged[2]["said"]
+    assert "there are: " in judged[3]["said"]
+    assert judged[4]["value"] is False
+    assert not (tmp_path / "work").exists()

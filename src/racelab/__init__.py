@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from racelab.build import BuildError, Built, compile, load
-    from racelab.checking import Verdict, check
-    from racelab.course import hint
+    from racelab.checking import Verdict
     from racelab.exercise import Cost, Exercise, ExerciseError, exercises
     from racelab.lab import ACCEPTABLE, FORBIDDEN, INTERESTING, Actor, Grade, Lab, find_lab, labs
     from racelab.machine import environment
+    from racelab.practice import check, hint, panel, show_exercise
     from racelab.racing import RaceError, Scan, calibrate, race, scan_offsets
     from racelab.recording import recorded
     from racelab.result import Comparison, Repetition, Result, compare, merge
@@ -41,8 +41,10 @@ _HOME = {
     "scan_offsets": "racing",
     "recorded": "recording",
     "Verdict": "checking",
-    "check": "checking",
-    "hint": "course",
+    "check": "practice",
+    "hint": "practice",
+    "panel": "practice",
+    "show_exercise": "practice",
     "Cost": "exercise",
     "Exercise": "exercise",
     "ExerciseError": "exercise",
@@ -96,12 +98,14 @@ __all__ = [
     "load",
     "load_ipython_extension",
     "merge",
+    "panel",
     "plan",
     "race",
     "recorded",
     "run_child",
     "scan_offsets",
     "show_diff",
+    "show_exercise",
     "show_source",
 ]
 

@@ -163,12 +163,11 @@ def _reset(options: argparse.Namespace) -> int:
     from racelab.exercise import find_exercise
 
     exercise = find_exercise(options.exercise)
-    had = exercise.learners.exists()
-    path = exercise.reset()
+    kept = exercise.reset()
     Course().forget_hints(exercise.slug)
-    print(f"{path} is the starter again.")
-    if had:
-        print(f"What you had is in {path.name}.before-reset beside it.")
+    print(f"{exercise.learners} is the starter again.")
+    if kept:
+        print(f"What you had is in {kept.name} beside it.")
     return 0
 
 

@@ -207,8 +207,8 @@ def compile(
         flags: more compiler flags, a list or one string; they come last, so they win.
         python: interpreter that shall load the module. Default: this one.
         sanitizer: "thread" or "address": an instrumented module, for an interpreter built the same way.
-        freethreading_compatible: Cython only. True compiles as if the source said so, False as if
-            it said the contrary, None leaves it to the source.
+        freethreading_compatible: Cython only. True or False gives the directive on Cython's command
+            line (``-X``); a ``# cython:`` comment in the source wins. None: only the source says it.
         origin: how messages shall call a source that came as text, e.g. "cell counter.c".
         first_line: number of the text's first line in those messages.
 

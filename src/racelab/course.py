@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from racelab.checking import Verdict
-from racelab.exercise import Exercise, exercises_folder, find_exercise, work_folder, write
+from racelab.exercise import Exercise, exercises_folder, work_folder, write
 
-__all__ = ["Course", "Standing", "hint"]
+__all__ = ["Course", "Standing"]
 
 FILE = "progress.json"
 
@@ -90,14 +90,3 @@ class Course:
         known = self._read()
         known[slug] = {**known.get(slug, {}), **facts}
         write(self.file, json.dumps(known, indent=1, sort_keys=True) + "\n")
-
-
-def hint(slug: str) -> str:
-    """The next hint of an exercise, for a notebook; the last one again when all were shown.
-
-    Raises:
-        ExerciseError: there is no such exercise; the message names those that are there.
-    """
-    exercise = find_exercise(slug)
-    number, text = Course().next_hint(exercise)
-    return f"Hint {number} of {len(exercise.hints)}: {text}"

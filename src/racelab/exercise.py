@@ -213,15 +213,18 @@ class Exercise:
             write(self.learners, self.text("starter"))
         return self.learners
 
-    def reset(self) -> Path:
-        """Put the starter back; what was there is kept beside it as <file>.before-reset.
+    def reset(self) -> Path | None:
+        """Put the starter back.
 
         Returns:
-            Where the learner's copy is.
+            Where the learner's edited text is kept; None where there was nothing to keep.
         """
-        if self.learners.exists():
-            self.learners.replace(self.learners.with_name(f"{self.learners.name}.before-reset"))
-        return self.start()
+        mine, kept = self.learners, None
+        if mine.exists() and mine.read_text(encoding="utf-8", errors="replace") != self.text():
+            taken = len(list(mine.parent.glob(f"{mine.name}.before-reset-*")))
+            kept = mine.replace(mine.with_name(f"{mine.name}.before-reset-{taken + 1}"))
+        self.start()
+        return kept
 
 
 def write(path: Path, text: str) -> None:

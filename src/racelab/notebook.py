@@ -201,6 +201,20 @@ class RacelabMagics(Magics):
         return race(lab, options.variant, **_race_options(options))
 
     @cell_magic
+    def check(self, line: str, cell: str) -> Any:
+        """%%check EXERCISE: judge the cell's text as an answer to an exercise; nothing is imported here."""
+        from racelab.exercise import ExerciseError
+        from racelab.practice import check
+
+        words = line.split()
+        if len(words) != 1:
+            raise UsageError("%%check: name one exercise; `racelab exercises` lists them.")
+        try:
+            return check(words[0], cell + "\n")
+        except ExerciseError as error:
+            raise UsageError(f"%%check: {error}") from None
+
+    @cell_magic
     def c(self, line: str, cell: str) -> None:
         """%%c [NAME] [--child-only] [--allow-gil] [--flags "..."] [--show]: compile a C cell.
 

@@ -80,7 +80,8 @@ class Listing:
         except ImportError:
             return [html.escape(text) for text in plain]
         lexer = get_lexer_by_name(self.language, stripnl=False, ensurenl=False)
-        coloured = highlight("\n".join(plain), lexer, HtmlFormatter(nowrap=True))
+        # The lexer for diffs wants a line break after the last line, too.
+        coloured = highlight("\n".join(plain) + "\n", lexer, HtmlFormatter(nowrap=True))
         found = coloured.rstrip("\n").split("\n") if plain else []
         # A lexer that eats trailing blank lines must not shift the numbers.
         return found + [""] * (len(plain) - len(found))

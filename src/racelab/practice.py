@@ -1,0 +1,245 @@
+"""Exercises in a notebook: read one, have an answer judged, ask for a hint; and a panel with buttons for all of it."""
+
+from __future__ import annotations
+
+import difflib
+import html
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from racelab import checking
+from racelab.checking import SECONDS, Step, Verdict
+from racelab.course import Course
+from racelab.exercise import Exercise, exercises, find_exercise
+from racelab.show import LEXERS, Listing
+
+__all__ = ["ExerciseCard", "check", "hint", "panel", "show_exercise"]
+
+
+def check(slug: str, answer: Path | str | None = None, *, seconds: float = SECONDS) -> Verdict:
+    """Judge an answer to an exercise, and remember the verdict on the learner's own copy.
+
+    Args:
+        slug: the exercise.
+        answer: a file, or source text with a line break in it. Default: the learner's copy in `work/`,
+            which is made if it is not there yet.
+        seconds: time for racing.
+
+    Returns:
+        Verdict: PASS with the bound it proves, FAIL with what was seen, or INCONCLUSIVE.
+
+    Raises:
+        ExerciseError: there is no such exercise; the message names those that are there.
+    """
+    exercise = find_exercise(slug)
+    if answer is None:
+        exercise.start()
+    verdict = checking.check(exercise, answer, seconds=seconds)
+    if answer is None:
+        Course().note(verdict)
+    return verdict
+
+
+def hint(slug: str) -> str:
+    """The next hint of an exercise; the last one again when all were shown.
+
+    Raises:
+        ExerciseError: there is no such exercise; the message names those that are there.
+    """
+    exercise = find_exercise(slug)
+    number, text = Course().next_hint(exercise)
+    return f"Hint {number} of {len(exercise.hints)}: {text}"
+
+
+def show_exercise(slug: str) -> ExerciseCard:
+    """What is to be done, the starter, and, folded, hints and one solution.
+
+    Raises:
+        ExerciseError: there is no such exercise; the message names those that are there.
+    """
+    return ExerciseCard(find_exercise(slug))
+
+
+def difference(mine: str, exercise: Exercise, name: str) -> Listing:
+    """What turns a text into the stored solution, as a diff that a notebook highlights."""
+    lines = difflib.unified_diff(
+        mine.splitlines(),
+        exercise.text("solution").splitlines(),
+        name,
+        "one solution",
+        lineterm="",
+    )
+    shown = [(None, line) for line in lines] or [(None, "  no difference")]
+    return Listing(
+        f"{exercise.slug}: from {name} to one solution", exercise.source, tuple(shown), "diff"
+    )
+
+
+@dataclass(frozen=True)
+class ExerciseCard:
+    """An exercise as a page shows it; prints as text, and with its hints folded in a notebook."""
+
+    exercise: Exercise
+
+    @property
+    def _head(self) -> str:
+        one = self.exercise
+        return f"{one.title} ({one.slug}, {one.level}, {one.minutes} minutes)"
+
+    @property
+    def _commands(self) -> str:
+        slug = self.exercise.slug
+        return f"racelab start {slug} makes your copy, racelab check {slug} judges it; in a notebook: rl.panel({slug!r})"
+
+    def __str__(self) -> str:
+        return f"{self._head}\n{self.exercise.goal}\n{self._commands}"
+
+    def __repr__(self) -> str:
+        return f"ExerciseCard({self.exercise.slug!r})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self) if not cycle else "ExerciseCard(...)")
+
+    def _repr_html_(self) -> str:
+        one = self.exercise
+        starter = one.text("starter")
+        language = LEXERS.get(one.source.suffix, "text")
+        lines = tuple(enumerate(starter.splitlines(), start=1))
+        listing = Listing(one.file_name, one.source, lines, language)._repr_html_()
+        hints = "".join(
+            _folded(f"Hint {n} of {len(one.hints)}", f"<p>{html.escape(text)}</p>")
+            for n, text in enumerate(one.hints, start=1)
+        )
+        solution = _folded(
+            "One solution, as a diff", difference(starter, one, "the starter")._repr_html_()
+        )
+        return (
+            f'<section class="racelab-exercise" aria-label="Exercise {html.escape(one.slug)}">'
+            f"<p><strong>{html.escape(self._head)}</strong></p><p>{html.escape(one.goal)}</p>"
+            f"<p><code>{html.escape(self._commands)}</code></p>"
+            f"{_folded('The starter', listing)}{hints}{solution}</section>"
+        )
+
+
+def _folded(title: str, body: str) -> str:
+    return f"<details><summary>{html.escape(title)}</summary>{body}</details>"
+
+
+# ---------------------------------------------------------------------------------------------------
+# The panel
+# ---------------------------------------------------------------------------------------------------
+
+
+def panel(slug: str | None = None) -> Any:
+    """Buttons for an exercise: check, hint, compare with a solution, start over; and the course's progress.
+
+    Args:
+        slug: the exercise. Default: a list to choose from, beginning with the next one.
+
+    Raises:
+        ExerciseError: there is no such exercise.
+        ImportError: ipywidgets is missing.
+    """
+    return _Panel(slug).box
+
+
+class _Panel:
+    """The widgets and what they do; everything runs in the kernel's main thread, the races in children."""
+
+    def __init__(self, slug: str | None) -> None:
+        import ipywidgets as widgets
+
+        self.course = Course()
+        self.known = [find_exercise(slug)] if slug else exercises()
+        waiting = (one.slug for one in self.known if not self.course.of(one.slug).passed)
+        first = next(waiting, self.known[0].slug)
+        self.choice = widgets.Dropdown(options=self._options(), value=first, description="Exercise")
+        names = ("Check", "Next hint", "Compare with a solution", "Start over")
+        self.buttons = {name: widgets.Button(description=name) for name in names}
+        for button, action in zip(
+            self.buttons.values(),
+            (self._check, self._hint, self._compare, self._start_over),
+            strict=True,
+        ):
+            button.layout.width = "auto"
+            button.on_click(action)
+        self.head = widgets.HTML()
+        self.answer = widgets.HTML()
+        self.choice.observe(lambda _change: self._show(), names="value")
+        row = widgets.HBox(list(self.buttons.values()))
+        row.layout.flex_flow = "row wrap"
+        parts = [row, self.answer] if slug else [self.choice, row, self.answer]
+        self.box = widgets.VBox([self.head, *parts])
+        self._show()
+
+    def _options(self) -> list[tuple[str, str]]:
+        return [(f"{one.chapter[:2]} {one.title}{self._mark(one)}", one.slug) for one in self.known]
+
+    def _mark(self, one: Exercise) -> str:
+        word = self.course.of(one.slug).word
+        return f" ({word})" if word else ""
+
+    @property
+    def exercise(self) -> Exercise:
+        """The one that is chosen."""
+        return next(one for one in self.known if one.slug == self.choice.value)
+
+    def _show(self) -> None:
+        one = self.exercise
+        path = one.start()
+        done = sum(self.course.of(other.slug).passed for other in exercises(one.folder.parent))
+        total = len(exercises(one.folder.parent))
+        self.head.value = (
+            f"<p><strong>{html.escape(one.title)}</strong> ({one.level}, {one.minutes} minutes{html.escape(self._mark(one))})"
+            f"<br>{html.escape(one.goal)}<br>Edit and save <code>{html.escape(str(path))}</code>, then check. "
+            f"{done} of {total} exercises passed.</p>"
+        )
+        self.answer.value = ""
+
+    def _busy(self, busy: bool) -> None:
+        for button in self.buttons.values():
+            button.disabled = busy
+        self.choice.disabled = busy
+
+    def _say(self, body: str) -> None:
+        self.answer.value = f'<div role="status">{body}</div>'
+
+    def _check(self, _button: Any) -> None:
+        steps: list[str] = []
+
+        def on_step(step: Step) -> None:
+            steps.append(f"{html.escape(step.name)}: {html.escape(step.text.splitlines()[0])}")
+            self._say("<br>".join([*steps, "checking ..."]))
+
+        self._busy(True)
+        self._say("compiling ...")
+        try:
+            verdict = checking.check(self.exercise, on_step=on_step)
+        except Exception as error:
+            self._say(f"<pre>{html.escape(str(error))}</pre>")
+        else:
+            self.course.note(verdict)
+            chosen = self.choice.value
+            self.choice.options = self._options()
+            self.choice.value = chosen
+            self._show()
+            self._say(verdict._repr_html_())
+        finally:
+            self._busy(False)
+
+    def _hint(self, _button: Any) -> None:
+        number, text = self.course.next_hint(self.exercise)
+        self._say(f"<p>Hint {number} of {len(self.exercise.hints)}: {html.escape(text)}</p>")
+
+    def _compare(self, _button: Any) -> None:
+        mine = self.exercise.learners.read_text(encoding="utf-8", errors="replace")
+        self._say(difference(mine, self.exercise, "your copy")._repr_html_())
+
+    def _start_over(self, _button: Any) -> None:
+        kept = self.exercise.reset()
+        self.course.forget_hints(self.exercise.slug)
+        where = (
+            f" What you had is in <code>{html.escape(kept.name)}</code> beside it." if kept else ""
+        )
+        self._say(f"<p>The starter is back.{where}</p>")
