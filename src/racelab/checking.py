@@ -10,8 +10,10 @@ Every answer runs in children, watched, with a time limit; nothing is imported h
 
 from __future__ import annotations
 
+import builtins
 import html
 import math
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,7 +22,8 @@ from typing import Any, Literal, NamedTuple
 
 from racelab import machine
 from racelab.build import BuildError, Built, compile
-from racelab.exercise import Cost, Exercise, ExerciseError, find_exercise
+from racelab.exercise import Cost, Exercise, ExerciseError, Trial, find_exercise
+from racelab.lab import Lab
 from racelab.racing import RaceError, race, sanitizer_python
 from racelab.result import Result, cores_words, merge
 from racelab.runner import Ending, rows_to_html, run_child
@@ -37,10 +40,15 @@ CHANCE = 1e-6
 POWER_S = 4.0
 SLICE_S = 0.8
 SECONDS = 20.0
+#: With one thread an answer has so long before it counts as one that does not end.
+SINGLE_S = 8.0
 #: An answer is also raced a little with its race points held open, which half a repair rarely survives.
 WIDENED_ROUNDS = 150
 #: The starter's rate is trusted once so many rounds have failed, or repetitions where a round may end one.
 ENOUGH_FAILURES = 5
+LANGUAGES = {".c": "c", ".cpp": "c++", ".pyx": "cython"}
+#: A module under judgement: compiled, or a Python file.
+_Module = Built | Path
 COST_CALLS = 20_000
 #: A half repair fails more rarely than the starter: an answer is raced at least so often.
 AT_LEAST = {"rounds": 3_000, "cold": 100, "hang": 5}
@@ -60,7 +68,7 @@ class Verdict:
     Attributes:
         exercise: its slug.
         verdict: "PASS", "FAIL" or "INCONCLUSIVE".
-        reason: one word for machines: "right", "compile", "single", "race", "gil", "cost",
+        reason: one word for machines: "right", "compile", "single", "trial", "race", "gil", "cost",
             "sanitizer", "tampered", "no-power", "no-race-point", "too-slow".
         steps: what was done, in order, and what it showed.
         says: the bound that a PASS proves; or what to do next.
@@ -99,7 +107,7 @@ class Verdict:
         return [*self.steps, (self._word, self.says)]
 
     def __str__(self) -> str:
-        width = max(12, *(len(name) for name, _ in self._rows())) + 2
+        width = max(12, *(len(name) + 2 for name, _ in self._rows())) + 2
         lines = [f"{self.exercise:<{width}}{self.conditions}, {self.seconds:.0f} s"]
         for name, text in self._rows():
             shown = name if name == self._word else f"  {name}"
@@ -217,11 +225,14 @@ class _Check:
     power: _Count = field(default_factory=_Count)
     yours: _Count = field(default_factory=_Count)
     widened: bool = False
+    #: Where Python files are put that came as text.
+    folder: str = ""
 
     def run(self) -> Verdict:
         begin = time.monotonic()
         try:
-            self._judge()
+            with tempfile.TemporaryDirectory(prefix="racelab-check-") as self.folder:
+                self._judge()
             raise AssertionError("a check ends with a verdict")
         except _Stop as stop:
             end = stop
@@ -238,13 +249,19 @@ class _Check:
             power_failed=self.power.failed,
             power_rounds=self.power.runs,
             unit=self._unit,
-            conditions=_conditions(gil, self.exercise.lab.allowed_threads[0]),
+            conditions=_conditions(gil, self.exercise.lab),
             seconds=time.monotonic() - begin,
         )
 
     @property
     def _unit(self) -> str:
-        return "round" if self.exercise.lab.mode == "rounds" else "repetition"
+        lab = self.exercise.lab
+        return "round" if lab is None or lab.mode == "rounds" else "repetition"
+
+    @property
+    def _lab(self) -> Lab:
+        assert self.exercise.lab is not None
+        return self.exercise.lab
 
     def _say(self, name: str, text: str) -> None:
         step = Step(name, text)
@@ -257,6 +274,10 @@ class _Check:
     def _judge(self) -> None:
         answer = self._compiled()
         self._single(answer)
+        for trial in self.exercise.trials:
+            self._tried(answer, trial)
+        if self.exercise.lab is None:
+            raise _Stop("PASS", "right", "All of it is right.")
         starter = self._build(self.exercise.text("starter"), "starter")
         self._race(starter, answer)
         self._held_open(starter, answer)
@@ -283,26 +304,36 @@ class _Check:
             raise ExerciseError(f"{file}: there is no answer to check yet. Make one: {start}")
         return file.read_text(encoding="utf-8", errors="replace"), str(file), file
 
-    def _compiled(self) -> Built:
+    def _compiled(self) -> _Module:
         text, name, file = self._source()
         if text.strip() == self.exercise.text("starter").strip():
             self._say("note", "this is the starter: nothing has been changed yet")
+        python = self.exercise.source.suffix == ".py"
         try:
-            built = compile(file) if file else self._build(text, name)
-        except BuildError as error:
+            built = compile(file) if file and not python else self._build(text, name)
+        except (BuildError, SyntaxError) as error:
             self._say("compiles", "no")
             raise _Stop("FAIL", "compile", f"{error}\nMend that, then check again.") from None
+        if isinstance(built, Path):
+            return built
         if built.name != self.exercise.slug:
             self._say("compiles", f"yes, but the module is called {built.name}")
             raise _Stop("FAIL", "compile", f"Keep the module's name: PyInit_{self.exercise.slug}.")
         self._say("compiles", "yes, with warnings" if built.log else "yes")
         return built
 
-    def _build(self, text: str, origin: str) -> Built:
-        language = {".c": "c", ".cpp": "c++", ".pyx": "cython"}[self.exercise.source.suffix]
-        return compile(text + "\n", name=self.exercise.slug, language=language, origin=origin)
+    def _build(self, text: str, origin: str) -> _Module:
+        suffix = self.exercise.source.suffix
+        if suffix == ".py":
+            builtins.compile(text, origin, "exec", dont_inherit=True)
+            path = Path(tempfile.mkdtemp(dir=self.folder), self.exercise.file_name)
+            path.write_text(text, encoding="utf-8")
+            return path
+        return compile(
+            text + "\n", name=self.exercise.slug, language=LANGUAGES[suffix], origin=origin
+        )
 
-    def _in_child(self, built: Built, body: str, timeout_s: float) -> Ending:
+    def _in_child(self, built: _Module, body: str, timeout_s: float) -> Ending:
         code = f"""
             from pathlib import Path
             from racelab.exercise import load_exercise
@@ -312,10 +343,10 @@ class _Check:
         """
         return run_child(code, modules=[built], timeout_s=timeout_s)
 
-    def _single(self, answer: Built) -> None:
+    def _single(self, answer: _Module) -> None:
         """Right answers with one thread, and a GIL that stays off."""
         body = "exercise.single(module)" if self.exercise.single else "pass"
-        seen = self._in_child(answer, body, timeout_s=15.0)
+        seen = self._in_child(answer, body, timeout_s=SINGLE_S)
         if seen.gil_enabled:
             self._say("one thread", "importing it turned the GIL on")
             raise _Stop(
@@ -324,14 +355,40 @@ class _Check:
                 "Declare Py_MOD_GIL_NOT_USED (Cython: freethreading_compatible=True), as the starter does: chapter 01.",
             )
         if seen.outcome == "ok":
-            self._say("one thread", "right answers")
+            if self.exercise.single:
+                self._say("one thread", "right answers")
             return
         self._say("one thread", _ending_words(seen))
         raise _Stop(
             "FAIL", "single", "It must be right with one thread before it can be right with two."
         )
 
-    def _race(self, starter: Built, answer: Built) -> None:
+    def _tried(self, answer: _Module, trial: Trial) -> None:
+        """The learner's test must fail where there is a bug, and only there."""
+        at = list(self.exercise.trials).index(trial)
+        body = f"""
+            trial = exercise.trials[{at}]
+            result = {{"failed": 0, "first": ""}}
+            for _ in range(trial.runs):
+                try:
+                    trial.run(module)
+                except BaseException as error:
+                    result["failed"] += 1
+                    result["first"] = result["first"] or f"{{type(error).__name__}}: {{error}}"
+        """.strip()
+        seen = self._in_child(answer, body, timeout_s=30.0)
+        if seen.outcome != "ok" or not isinstance(seen.returned, dict):
+            self._say(trial.name, _ending_words(seen))
+            raise _Stop(
+                "FAIL", "trial", f"A test says that it failed; it does not hang or die. {trial.why}"
+            )
+        failed = seen.returned["failed"]
+        first = f"; first: {seen.returned['first']}" if failed else ""
+        self._say(trial.name, f"your test failed in {failed} of {trial.runs} runs{first}")
+        if failed < trial.enough * trial.runs if trial.fails else failed:
+            raise _Stop("FAIL", "trial", trial.why)
+
+    def _race(self, starter: _Module, answer: _Module) -> None:
         """Starter and answer in turns, until one of them has shown enough."""
         if machine.cores_usable() < 2:
             self._widen(f"{cores_words(machine.cores_usable())}: the window is held open")
@@ -369,10 +426,10 @@ class _Check:
     @property
     def _needed(self) -> float:
         """Clean runs that decide."""
-        least = AT_LEAST[self.exercise.lab.mode] if not self.widened else 0
+        least = AT_LEAST[self._lab.mode] if not self.widened else 0
         return max(float(least), _needed(self.power.low))
 
-    def _turns(self, starter: Built, answer: Built, begin: float) -> Iterator[float]:
+    def _turns(self, starter: _Module, answer: _Module, begin: float) -> Iterator[float]:
         """Race both for a slice each, as long as there is time; yields the seconds used."""
         while True:
             self.power.add(self._slice(starter))
@@ -382,8 +439,8 @@ class _Check:
             if used > self.seconds:
                 return
 
-    def _slice(self, built: Built, **how: Any) -> Result:
-        lab = self.exercise.lab
+    def _slice(self, built: _Module, **how: Any) -> Result:
+        lab = self._lab
         if lab.mode == "rounds":
             size: dict[str, Any] = {"seconds": SLICE_S, "count": 4}
         else:
@@ -414,7 +471,7 @@ class _Check:
                 raise _Stop("FAIL", "gil", "It turned the GIL on.")
             raise _Stop("FAIL", "race", "It cannot be raced; see above.")
 
-    def _needs_a_race_point(self, starter: Built, answer: Built) -> None:
+    def _needs_a_race_point(self, starter: _Module, answer: _Module) -> None:
         """A window that nobody holds open shows nothing on one core."""
         if _has_race_point(starter) and not _has_race_point(answer):
             self._say(
@@ -457,15 +514,11 @@ class _Check:
         more = f"{hints} hint{'s' if hints > 1 else ''}: racelab hint {self.exercise.slug}"
         raise _Stop("FAIL", "race", f"{advice}\n{more}".strip())
 
-    def _held_open(self, starter: Built, answer: Built) -> None:
+    def _held_open(self, starter: _Module, answer: _Module) -> None:
         """Where the window was not held open yet: a short race in which it is."""
         if self.widened or not (_has_race_point(starter) and _has_race_point(answer)):
             return
-        how = (
-            {"count": 4, "rounds": WIDENED_ROUNDS // 4}
-            if self.exercise.lab.mode == "rounds"
-            else {}
-        )
+        how = {"count": 4, "rounds": WIDENED_ROUNDS // 4} if self._lab.mode == "rounds" else {}
         natural = self.yours
         self.yours = _Count(self._slice(answer, widen=True, seconds=None, **how))
         if self.yours.failed:
@@ -476,11 +529,13 @@ class _Check:
     def _sanitized(self) -> None:
         """A few rounds under ThreadSanitizer, where its interpreter is there."""
         text, name, _ = self._source()
+        language = LANGUAGES.get(self.exercise.source.suffix)
         try:
             python = sanitizer_python("thread")
         except RaceError:
             return
-        language = {".c": "c", ".cpp": "c++", ".pyx": "cython"}[self.exercise.source.suffix]
+        if language is None:
+            return
         try:
             built = compile(
                 text + "\n",
@@ -492,7 +547,7 @@ class _Check:
             )
         except BuildError:
             return
-        lab = self.exercise.lab
+        lab = self._lab
         how: dict[str, Any] = {"rounds": 200, "count": 1} if lab.mode == "rounds" else {"count": 3}
         seen = race(lab, modules=[built], sanitizer="thread", progress=False, timeout_s=60, **how)
         reports = [label for label in seen.forbidden if label.startswith("sanitizer")]
@@ -508,7 +563,7 @@ class _Check:
             )
         self._say("sanitizer", f"ThreadSanitizer saw nothing in {seen.rounds:,} {self._unit}s")
 
-    def _cheap(self, answer: Built) -> None:
+    def _cheap(self, answer: _Module) -> None:
         cost = self.exercise.cost
         if cost is None:
             return
@@ -523,7 +578,7 @@ class _Check:
         if ratio > cost.limit:
             raise _Stop("FAIL", "cost", f"It is right, but dearer than it needs to be. {cost.why}")
 
-    def _ratio(self, answer: Built, solution: Built, cost: Cost) -> float | None:
+    def _ratio(self, answer: _Module, solution: _Module, cost: Cost) -> float | None:
         """Time per call over the solution's: the least of several, in turns, because the machine is shared."""
         del cost
         body = f"""
@@ -534,8 +589,7 @@ class _Check:
         best: dict[str, float] = {}
         for _ in range(2):
             for name, built in (("answer", answer), ("solution", solution)):
-                indented = body.replace("\n            ", "\n" + " " * 12)
-                seen = self._in_child(built, indented, timeout_s=20.0)
+                seen = self._in_child(built, body, timeout_s=20.0)
                 if seen.outcome != "ok" or not seen.returned:
                     return None
                 best[name] = min(best.get(name, math.inf), float(seen.returned))
@@ -549,20 +603,21 @@ def _needed(low: float) -> float:
     return math.ceil(math.log(CHANCE) / math.log1p(-low)) if low < 1 else 1.0
 
 
-def _has_race_point(built: Built) -> bool:
+def _has_race_point(built: _Module) -> bool:
     """Whether a RACE_POINT() was compiled into a module: only then the header leaves its variable's name in it."""
-    return b"RACELAB_WIDEN" in built.path.read_bytes()
+    return isinstance(built, Built) and b"RACELAB_WIDEN" in built.path.read_bytes()
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.2g} %"
 
 
-def _conditions(gil: bool | None, threads: int) -> str:
+def _conditions(gil: bool | None, lab: Lab | None) -> str:
     import platform
 
     state = {None: "", True: ", GIL on", False: ", GIL off"}[gil]
-    return f"{platform.python_version()}t{state}, {cores_words(machine.cores_usable())}, {threads} threads"
+    threads = f", {lab.allowed_threads[0]} threads" if lab else ""
+    return f"{platform.python_version()}t{state}, {cores_words(machine.cores_usable())}{threads}"
 
 
 def _ending_words(seen: Ending) -> str:

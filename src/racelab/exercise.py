@@ -3,7 +3,7 @@
 A folder `exercises/<slug>/` holds
 
 - `exercise.py`, which declares an `Exercise`;
-- `solution.<suffix>`, which compiles as it stands. What the learner shall find is between marks:
+- `solution.<suffix>` (.c, .cpp, .pyx or .py), which works as it stands. What the learner shall find is between marks:
 
       // BEGIN STARTER
       // long seen = self->n;        (the learner's line, stored as a comment)
@@ -37,7 +37,15 @@ from typing import Any, Literal
 
 from racelab.lab import Lab
 
-__all__ = ["Cost", "Exercise", "ExerciseError", "exercises", "find_exercise", "load_exercise"]
+__all__ = [
+    "Cost",
+    "Exercise",
+    "ExerciseError",
+    "Trial",
+    "exercises",
+    "find_exercise",
+    "load_exercise",
+]
 
 Level = Literal["easy", "medium", "hard"]
 LEVELS: tuple[Level, ...] = ("easy", "medium", "hard")
@@ -66,6 +74,27 @@ class Cost:
     why: str
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What a learner's *test* is tried on: it must fail where there is a bug, and only there.
+
+    Attributes:
+        name: what it is tried on, e.g. "a cache without a lock".
+        run: gets the learner's module and tries its test once; raises if the test fails. In a child.
+        fails: whether the test must fail on it.
+        why: what the learner is told whose test does otherwise.
+        runs: how often it is tried.
+        enough: share of the runs in which a test that must fail has to fail.
+    """
+
+    name: str
+    run: Callable[[Any], object]
+    fails: bool
+    why: str
+    runs: int = 20
+    enough: float = 0.9
+
+
 @dataclass(frozen=True, eq=False)
 class Exercise:
     """An exercise, declared.
@@ -78,11 +107,13 @@ class Exercise:
         minutes: what a learner needs, 5 to 25.
         goal: what the repaired code does, one or two sentences.
         hints: from the first nudge to nearly everything.
-        lab: the race that decides. It names no sources; its module is the learner's.
+        lab: the race that decides. It names no sources; its module is the learner's. None where there
+            is nothing to race: a question to answer, a test to write.
         single: what must hold with one thread: gets the module, and fails by an assertion whose
             message says what was expected. It runs in a child.
         advice: label of a forbidden outcome -> the next step for a learner who sees it.
         cost: what it may cost, where the task says so.
+        trials: where the answer is a test: what it is tried on.
         file: where it was declared, set by `load_exercise`.
     """
 
@@ -93,10 +124,11 @@ class Exercise:
     minutes: int
     goal: str
     hints: Sequence[str]
-    lab: Lab
+    lab: Lab | None = None
     single: Callable[[Any], object] | None = None
     advice: Mapping[str, str] = field(default_factory=dict)
     cost: Cost | None = None
+    trials: Sequence[Trial] = ()
     file: Path | None = None
 
     def __post_init__(self) -> None:
@@ -110,6 +142,8 @@ class Exercise:
             raise ValueError(f"exercise {self.slug}: minutes={self.minutes}: give 5 to 25.")
         if not self.hints or not all(hint.strip() for hint in self.hints):
             raise ValueError(f"exercise {self.slug}: give at least one hint, none of them empty.")
+        if self.lab is None and self.single is None and not self.trials:
+            raise ValueError(f"exercise {self.slug}: give a lab, `single` or trials: what decides?")
         if not self.goal.strip():
             raise ValueError(f"exercise {self.slug}: say in `goal` what the repaired code does.")
 

@@ -1,0 +1,102 @@
+"""A test that cannot fail, to be repaired: it must fail on a broken cache, and only there."""
+
+import math
+import threading
+import time
+
+from racelab.exercise import Exercise, Trial
+
+WINDOW_S = 0.02
+
+
+class Broken:
+    """Test, fill, store: with a window that nobody misses."""
+
+    def __init__(self):
+        self.table = None
+        self.fills = 0
+
+    def _fill(self):
+        time.sleep(WINDOW_S)
+        self.fills += 1
+        return {"pi": math.pi, "e": math.e}
+
+    def lookup(self, name):
+        """The constant of that name."""
+        if self.table is None:
+            self.table = self._fill()
+        return self.table[name]
+
+
+class Right(Broken):
+    """The same under a lock."""
+
+    def __init__(self):
+        super().__init__()
+        self.lock = threading.Lock()
+
+    def lookup(self, name):
+        """The constant of that name."""
+        with self.lock:
+            return super().lookup(name)
+
+
+class Raises(Right):
+    """Filled once, and every second lookup raises: work() fails, whatever `fills` says."""
+
+    def __init__(self):
+        super().__init__()
+        self.looked = 0
+
+    def lookup(self, name):
+        """The constant of that name, or nothing."""
+        with self.lock:
+            self.looked += 1
+            odd = self.looked % 2
+        if not odd:
+            raise KeyError(name)
+        return super().lookup(name)
+
+
+def on(make_cache):
+    """One run of the learner's test on such caches."""
+    return lambda module: module.test_cache_is_filled_once(make_cache)
+
+
+exercise = Exercise(
+    "silent_test",
+    title="Make a silent test able to fail",
+    chapter="03_green",
+    level="easy",
+    minutes=10,
+    goal="The test fails on a cache that fills its table twice or raises in a thread, and passes on one that does neither.",
+    hints=(
+        "Three things keep this test from failing. One happens before the threads start, one when they end, one in the last line.",
+        "After cache.lookup('e') there is no first use left to race for.",
+        "What a function raises in a pool stays in its future until somebody asks: keep the futures and call .result() on each.",
+        "How often may the table be filled? Not eight times.",
+    ),
+    trials=(
+        Trial(
+            "right cache",
+            on(Right),
+            fails=False,
+            why="It must pass on a cache that is filled once.",
+            runs=10,
+        ),
+        Trial(
+            "broken cache",
+            on(Broken),
+            fails=True,
+            why="On this cache eight threads fill the table several times, and your test must say so.",
+            runs=10,
+        ),
+        Trial(
+            "raising cache",
+            on(Raises),
+            fails=True,
+            why="On this cache lookup() raises in some of the threads, and nobody asks them how it went.",
+            runs=10,
+        ),
+    ),
+)
