@@ -1,5 +1,6 @@
 // The map's filter. Without it the page is a list to read; with it, a word leaves the entries that have it.
-// Every word has to occur, anywhere in an entry. `?q=` in the address is the same as typing.
+// Every word has to occur, anywhere in an entry, where a word begins: "hang" is not in "change", "item" is in "GetItem".
+// Of a message that was pasted, most words have to. `?q=` in the address is the same as typing.
 
 const article = document.querySelector(".bd-article");
 const entries = [...article.querySelectorAll("dl > dt")].map((term) => {
@@ -7,7 +8,8 @@ const entries = [...article.querySelectorAll("dl > dt")].map((term) => {
   for (let next = term.nextElementSibling; next?.tagName === "DD"; next = next.nextElementSibling) {
     parts.push(next);
   }
-  return { parts, text: parts.map((part) => part.textContent).join(" ").toLowerCase() };
+  const text = parts.map((part) => part.textContent).join(" ");
+  return { parts, text, lower: text.toLowerCase() };
 });
 const sections = [...article.querySelectorAll("section section")].filter((section) => section.querySelector("dl"));
 
@@ -24,12 +26,33 @@ article.querySelector("section section").before(form);
 const input = form.querySelector("input");
 const count = form.querySelector("#map-count");
 
-/** Show the entries that have every word of the query; returns how many. */
+/** The words of a query, without the punctuation around them: `PyDict_Next()` is PyDict_Next, `--count` stays. */
+const wordsOf = (query) =>
+  query.toLowerCase().split(/\s+/).map((word) => word.replace(/^["'`(]+|["'`().,:;?!]+$/g, "")).filter(Boolean);
+
+/** Whether the entry has the word where one begins: after anything but a letter or digit, or at a capital letter. */
+const has = ({ text, lower }, word) => {
+  for (let at = lower.indexOf(word); at >= 0; at = lower.indexOf(word, at + 1)) {
+    if (at === 0 || !/[a-z\d]/i.test(word[0]) || !/[a-z\d]/i.test(text[at - 1])) return true;
+    if (/[A-Z]/.test(text[at]) && /[a-z\d]/.test(text[at - 1])) return true;
+  }
+  return false;
+};
+
+/** How many words an entry must have: all; of a long query that nothing answers, most, and the best answers only. */
+const needed = (words) => {
+  const best = Math.max(...entries.map((entry) => words.filter((word) => has(entry, word)).length));
+  return words.length > 3 && best >= 0.6 * words.length ? best : words.length;
+};
+
+/** Show the entries that fit the query; returns how many. */
 const show = (query) => {
-  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = wordsOf(query);
+  const least = needed(words);
   let shown = 0;
-  for (const { parts, text } of entries) {
-    const fits = words.every((word) => text.includes(word));
+  for (const entry of entries) {
+    const { parts } = entry;
+    const fits = words.filter((word) => has(entry, word)).length >= least;
     for (const part of parts) part.hidden = !fits;
     shown += fits;
   }

@@ -271,6 +271,43 @@ def test_every_word_has_to_occur_in_any_order(page):
 
 
 @pytest.mark.browser
+def test_a_word_is_found_where_a_word_begins(page):
+    box = page.locator("#map-q")
+    box.fill("hang")
+    hangs = shown(page)
+    assert "The process hangs and uses no processor" in hangs
+    assert not [term for term in hangs if "changed size" in term]
+    for query in ("getitemref", "xsetref", "PyDict_Next()", "--count", "sanitizer"):
+        box.fill(query)
+        assert shown(page), query
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("message", "term"),
+    [
+        (
+            "RuntimeWarning: The global interpreter lock (GIL) has been enabled to load module 'spam', which has "
+            "not declared that it can run safely without the GIL. To override this behavior and keep the GIL "
+            "disabled (at your own risk), run with PYTHON_GIL=0 or -Xgil=0.",
+            "RuntimeWarning: The global interpreter lock",
+        ),
+        ("Fatal Python error: Segmentation fault", "Crash on some days"),
+        ("SystemError: init function of spam returned uninitialized object", "SystemError: init"),
+        (
+            "ERROR: spam-1.0-cp313-cp313-linux_x86_64.whl is not a supported wheel on this platform.",
+            "... is not a supported wheel",
+        ),
+    ],
+)
+def test_a_message_can_be_pasted(page, message, term):
+    page.locator("#map-q").fill(message)
+    found = shown(page)
+    assert 0 < len(found) < 4
+    assert any(one.startswith(term) for one in found)
+
+
+@pytest.mark.browser
 def test_nothing_found_says_so_and_leads_on(page, site):
     page.locator("#map-q").fill("xyzzy & co")
     expect(page.locator("#map-count")).to_contain_text(
