@@ -207,6 +207,20 @@ def test_what_is_too_weak_is_inconclusive(pair: Exercise, monkeypatch: pytest.Mo
     assert (verdict.verdict, verdict.reason, verdict.exit_status) == ("INCONCLUSIVE", "no-power", 3)
 
 
+def test_a_question_is_answered_in_words_of_its_own() -> None:
+    """All that is wrong, line by line, and where to go on: nothing about threads."""
+    asked = load_exercise(ROOT / "exercises/how_many/exercise.py")
+
+    verdict = check(asked, asked.text("starter"))
+    said = dict(verdict.steps)["answers"]
+
+    assert (verdict.verdict, verdict.reason) == ("FAIL", "single")
+    assert said.startswith("LOW: ")
+    assert "\nPROCESSES: " in said
+    assert verdict.says.endswith("racelab hint how_many")
+    assert "thread" not in str(verdict)
+
+
 # -- marks ------------------------------------------------------------------------------------------
 
 

@@ -347,8 +347,10 @@ class _Check:
         """Right answers with one thread, and a GIL that stays off."""
         body = "exercise.single(module)" if self.exercise.single else "pass"
         seen = self._in_child(answer, body, timeout_s=SINGLE_S)
+        asked = self.exercise.lab is None
+        step = "answers" if asked else "one thread"
         if seen.gil_enabled:
-            self._say("one thread", "importing it turned the GIL on")
+            self._say(step, "importing it turned the GIL on")
             raise _Stop(
                 "FAIL",
                 "gil",
@@ -356,12 +358,11 @@ class _Check:
             )
         if seen.outcome == "ok":
             if self.exercise.single:
-                self._say("one thread", "right answers")
+                self._say(step, "right" if asked else "right answers")
             return
-        self._say("one thread", _ending_words(seen))
-        raise _Stop(
-            "FAIL", "single", "It must be right with one thread before it can be right with two."
-        )
+        self._say(step, _ending_words(seen))
+        says = "It must be right with one thread before it can be right with two."
+        raise _Stop("FAIL", "single", self._more if asked else says)
 
     def _tried(self, answer: _Module, trial: Trial) -> None:
         """The learner's test must fail where there is a bug, and only there."""
@@ -386,7 +387,7 @@ class _Check:
         first = f"; first: {seen.returned['first']}" if failed else ""
         self._say(trial.name, f"your test failed in {failed} of {trial.runs} runs{first}")
         if failed < trial.enough * trial.runs if trial.fails else failed:
-            raise _Stop("FAIL", "trial", trial.why)
+            raise _Stop("FAIL", "trial", f"{trial.why}\n{self._more}")
 
     def _race(self, starter: _Module, answer: _Module) -> None:
         """Starter and answer in turns, until one of them has shown enough."""
@@ -510,9 +511,13 @@ class _Check:
             ),
             "",
         )
+        raise _Stop("FAIL", "race", f"{advice}\n{self._more}".strip())
+
+    @property
+    def _more(self) -> str:
+        """Where to go on."""
         hints = len(self.exercise.hints)
-        more = f"{hints} hint{'s' if hints > 1 else ''}: racelab hint {self.exercise.slug}"
-        raise _Stop("FAIL", "race", f"{advice}\n{more}".strip())
+        return f"{hints} hint{'s' if hints > 1 else ''}: racelab hint {self.exercise.slug}"
 
     def _held_open(self, starter: _Module, answer: _Module) -> None:
         """Where the window was not held open yet: a short race in which it is."""
@@ -623,6 +628,9 @@ def _conditions(gil: bool | None, lab: Lab | None) -> str:
 def _ending_words(seen: Ending) -> str:
     """How a child with one thread ended, in the learner's words."""
     if seen.outcome.startswith("error("):
+        asserted = seen.traceback.strip().rpartition("\nAssertionError: ")
+        if seen.outcome == "error(AssertionError)" and asserted[1]:
+            return asserted[2]  # all of its lines
         last = seen.traceback.strip().splitlines()[-1] if seen.traceback.strip() else seen.outcome
         return last.removeprefix("AssertionError: ")
     if seen.outcome == "hang":
