@@ -97,8 +97,27 @@ def test_drift_names_what_changed(book: Path) -> None:
 
     assert "source of broken changed" in said
     assert "source of fixed" not in said
-    assert "something in ext/ that pid depends on changed" in said
+    assert "something in ext/ or a cell that pid depends on changed" in said
     assert "racelab record stale_size" in said
+
+
+def test_a_cell_that_a_measurement_uses_counts_as_a_source(book: Path) -> None:
+    """What a chapter compiles in a cell is measured for longer elsewhere: the two must not part."""
+    chapter = book / "notebooks/11_two.md"
+    chapter.write_text("# Two\n\n```{code-cell}\n%%c pid\nint x;\n```\nprose\n")
+    plan = book / "ext/stale_size/measure.py"
+    plan.write_text(plan.read_text() + "\nCELLS = [('11_two', '%%c pid')]\n")
+    record("stale_size")
+
+    chapter.write_text(chapter.read_text().replace("prose", "other prose"))
+    assert drift("stale_size") == []
+    chapter.write_text(chapter.read_text().replace("int x", "long x"))
+    assert "something in ext/ or a cell that pid depends on changed" in "\n".join(
+        drift("stale_size")
+    )
+    chapter.write_text("# Two\n")
+    with pytest.raises(ValueError, match=r"11_two\.md has no cell that begins with '%%c pid'"):
+        drift("stale_size")
 
 
 def test_drift_names_what_is_missing_and_what_is_gone(book: Path) -> None:

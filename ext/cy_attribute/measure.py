@@ -1,13 +1,11 @@
 """What is recorded for cy_attribute: its variants, and the six pairs of the chapter's first cell."""
 
-import re
 import sys
-from pathlib import Path
 
 import racelab as rl
+from racelab.recording import cell
 
-FOLDER = Path(__file__).resolve().parent
-CHAPTER = FOLDER.parent.parent / "notebooks" / "13_in_cython.md"
+CELLS = [("13_in_cython", "%%cython")]
 
 
 def read(box):
@@ -33,10 +31,7 @@ def total(items):
 
 def pairs():
     """How each pair ended; the class and the functions are the chapter's `%%cython` cell, word for word."""
-    cell = re.search(r"^%%cython\n(.*?)^```", CHAPTER.read_text(encoding="utf-8"), re.M | re.S)
-    if cell is None:
-        raise RuntimeError(f"{CHAPTER.name} has no cell `%%cython` any more.")
-    built = rl.compile(cell[1], language="cython", name="cy_pairs")
+    built = rl.compile(cell(*CELLS[0]), language="cython", name="cy_pairs")
     counts = {
         "burst": 1,
         "observe_key": "n",

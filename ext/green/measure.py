@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,9 +10,11 @@ from statistics import quantiles
 from typing import Any
 
 import racelab as rl
+from racelab.recording import cell
 
 HERE = Path(__file__).resolve().parent
 DEPENDS = ("lost_update", "lazy_slot")
+CELLS = [("03_green", "%%c slow_counter")]
 ROUNDS = 200
 WIDTHS_NS = (100, 1_000, 10_000, 100_000, 1_000_000)
 Rows = list[dict[str, Any]]
@@ -112,15 +113,12 @@ def switch() -> Rows:
 
 def widths() -> Rows:
     """The recipe on a counter with a window of known width: the module of the chapter's own cell."""
-    chapter = (HERE.parent.parent / "notebooks/03_green.md").read_text(encoding="utf-8")
-    cell = re.search(r"^%%c slow_counter\n(.*?)^```$", chapter, re.M | re.S)
-    if cell is None:
-        raise RuntimeError("notebooks/03_green.md has no cell `%%c slow_counter` any more.")
+    slow_counter = rl.compile(cell(*CELLS[0]))
     rows = []
     for _ in range(5):
         ending = rl.run_child(
             HERE / "by_width.py",
-            modules=[rl.compile(cell[1])],
+            modules=[slow_counter],
             args=[str(ROUNDS), *map(str, WIDTHS_NS)],
             timeout_s=120,
         )

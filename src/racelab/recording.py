@@ -7,7 +7,7 @@ A line of ``notebooks/recorded/<slug>.jsonl`` is either a race (`Result.to_json_
 
 What is recorded is said by ``ext/<slug>/measure.py``, where there is one: ``RACES``, a list of arguments of
 `race`, and ``MEASUREMENTS``, names of functions that return rows. A measurement that depends on other folders
-of `ext` names them in ``DEPENDS``. Without that file, every variant of the folder's lab is raced once.
+of `ext` names them in ``DEPENDS``, and the cells of chapters it uses in ``CELLS``, e.g. ("03_green", "%%c slow_counter"). Without that file, every variant of the folder's lab is raced once.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import importlib.util
 import inspect
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -230,7 +231,9 @@ def load_plan(slug: str) -> Recording:
         races = [{"lab": one.name, "variant": v} for one in labs for v in one.variants]
     filled = tuple(_filled(slug, number, race) for number, race in enumerate(races))
     depends = [slug, *getattr(plan, "DEPENDS", ())]
-    return Recording(slug, filled, dict(getattr(plan, "MEASUREMENTS", {})), sources_digest(depends))
+    cells = [cell(*where) for where in getattr(plan, "CELLS", ())]
+    digest = sources_digest(depends, cells)
+    return Recording(slug, filled, dict(getattr(plan, "MEASUREMENTS", {})), digest)
 
 
 def _filled(slug: str, number: int, race: Mapping[str, Any]) -> dict[str, Any]:
@@ -254,14 +257,36 @@ def _import(path: Path, name: str) -> ModuleType:
     return module
 
 
-def sources_digest(slugs: Iterable[str]) -> str:
-    """SHA-256 of all files in these folders of `ext`, names and contents."""
+def sources_digest(slugs: Iterable[str], cells: Iterable[str] = ()) -> str:
+    """SHA-256 of all files in these folders of `ext`, names and contents, and of these cells."""
     digest = hashlib.sha256()
     for slug in slugs:
         for path in sorted((find_ext() / slug).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(f"{slug}/{path.name}\n".encode() + path.read_bytes())
+    for text in cells:
+        digest.update(text.encode())
     return digest.hexdigest()
+
+
+def cell(chapter: str, first_line: str) -> str:
+    """A cell of a chapter, without its first line: for a measurement of what the chapter compiles.
+
+    Name it in ``CELLS``, too, so that a change of it counts as a change of the sources.
+
+    Args:
+        chapter: the stem of its file, e.g. "03_green".
+        first_line: how the cell begins, e.g. "%%c slow_counter".
+
+    Raises:
+        ValueError: the chapter has no such cell.
+    """
+    file = find_ext().parent / "notebooks" / f"{chapter}.md"
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    found = re.search(rf"^{re.escape(first_line)}\n(.*?)^```$", text, re.M | re.S)
+    if found is None:
+        raise ValueError(f"notebooks/{chapter}.md has no cell that begins with {first_line!r}.")
+    return found[1]
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -399,5 +424,7 @@ def drift(slug: str) -> list[str]:
         if name not in plan.measurements:
             found.append(f"{slug}: {name} was recorded and is not in measure.py: {remedy}.")
         elif one.sources_sha256 != plan.sources_sha256:
-            found.append(f"{slug}: something in ext/ that {name} depends on changed: {remedy}.")
+            found.append(
+                f"{slug}: something in ext/ or a cell that {name} depends on changed: {remedy}."
+            )
     return found
