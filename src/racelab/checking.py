@@ -107,7 +107,7 @@ class Verdict:
         return [*self.steps, (self._word, self.says)]
 
     def __str__(self) -> str:
-        width = max(12, *(len(name) + 2 for name, _ in self._rows())) + 2
+        width = max(12, len(self.exercise), *(len(name) + 2 for name, _ in self._rows())) + 2
         lines = [f"{self.exercise:<{width}}{self.conditions}, {self.seconds:.0f} s"]
         for name, text in self._rows():
             shown = name if name == self._word else f"  {name}"
