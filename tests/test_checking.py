@@ -188,6 +188,49 @@ def test_on_one_core_without_a_race_point_it_is_inconclusive() -> None:
     assert (seen["verdict"], seen["reason"]) == ("INCONCLUSIVE", "no-race-point")
 
 
+@pytest.mark.parametrize(
+    ("label", "seen", "fits"),
+    [
+        ("crash(*)", "crash(SIGSEGV)", True),
+        ("crash(*)", "a crash(SIGSEGV)", False),
+        ("error(*)", "error(IndexError)", True),
+        ("a wrong *", "a wrong sum", True),
+        ("hang", "hang", True),
+        ("hang", "hangs", False),
+    ],
+)
+def test_advice_with_a_star_is_found(label: str, seen: str, fits: bool) -> None:
+    assert checking._fits(label, seen) == fits
+
+
+NOTE = "#0 {0} {1}:12:5\n#1 caller caller.c:1:1"
+
+
+@pytest.mark.parametrize(
+    ("at", "told"), [("/modules/sources/1/two_counters.c", True), ("/src/Objects/object.c", False)]
+)
+def test_what_thread_sanitizer_sees_deep_in_the_interpreter_is_not_the_answers(
+    monkeypatch: pytest.MonkeyPatch, at: str, told: bool
+) -> None:
+    one = load_exercise(ROOT / "exercises/two_counters/exercise.py")
+    report = SimpleNamespace(
+        forbidden=["sanitizer(data race)"],
+        repetitions=[SimpleNamespace(note=NOTE.format("access", at))],
+        ran=[1],
+        rounds=1,
+    )
+    monkeypatch.setattr(checking, "sanitizer_python", lambda _which: sys.executable)
+    monkeypatch.setattr(checking, "compile", lambda *_a, **_k: None)
+    monkeypatch.setattr(checking, "race", lambda *_a, **_k: report)
+    judge = checking._Check(one, one.text("solution"), 1.0, None)
+
+    if told:
+        with pytest.raises(checking._Stop, match="ThreadSanitizer"):
+            judge._sanitized()
+    else:
+        judge._sanitized()
+
+
 def test_a_pass_names_its_bound(pair: Exercise) -> None:
     verdict = check(pair, pair.text("solution"))
 
@@ -205,6 +248,20 @@ def test_what_is_too_weak_is_inconclusive(pair: Exercise, monkeypatch: pytest.Mo
     verdict = check(pair, solution + "\n", seconds=3)
 
     assert (verdict.verdict, verdict.reason, verdict.exit_status) == ("INCONCLUSIVE", "no-power", 3)
+
+
+def test_a_starter_that_turns_the_gil_on_is_raced_without_it() -> None:
+    """Under the GIL it would show nothing, and no answer could ever be judged."""
+    one = load_exercise(ROOT / "exercises/declare_it/exercise.py")
+
+    silent = check(one, one.text("only_atomic"))
+    promised = check(one, one.text("only_declares"))
+
+    assert (silent.verdict, silent.reason) == ("FAIL", "gil"), str(silent)
+    assert silent.says == one.advice["gil"]
+    assert (promised.verdict, promised.reason) == ("FAIL", "race"), str(promised)
+    assert promised.power_failed
+    assert any("PYTHON_GIL=0" in step.text for step in promised.steps)
 
 
 def test_a_question_is_answered_in_words_of_its_own() -> None:
