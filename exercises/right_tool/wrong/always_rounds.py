@@ -1,0 +1,7 @@
+# Caught by single.
+# More rounds give a first request no second chance, and a round that hangs is the last one.
+# BEGIN 1
+    "a": "rounds",
+    "b": "rounds",
+    "c": "rounds",
+# END
