@@ -226,6 +226,8 @@ class _Check:
     power: _Count = field(default_factory=_Count)
     yours: _Count = field(default_factory=_Count)
     widened: bool = False
+    #: What else the starter's race needs.
+    bare: dict[str, Any] = field(default_factory=dict)
     #: Where Python files are put that came as text.
     folder: str = ""
 
@@ -355,7 +357,10 @@ class _Check:
             raise _Stop(
                 "FAIL",
                 "gil",
-                "Declare Py_MOD_GIL_NOT_USED (Cython: freethreading_compatible=True), as the starter does: chapter 01.",
+                self.exercise.advice.get(
+                    "gil",
+                    "Declare Py_MOD_GIL_NOT_USED (Cython: freethreading_compatible=True), as the starter does: chapter 01.",
+                ),
             )
         if seen.outcome == "ok":
             if self.exercise.single:
@@ -385,7 +390,7 @@ class _Check:
                 "FAIL", "trial", f"A test says that it failed; it does not hang or die. {trial.why}"
             )
         failed = seen.returned["failed"]
-        first = f"; first: {seen.returned['first']}" if failed else ""
+        first = f"; first: {seen.returned['first'].rstrip(': ')}" if failed else ""
         self._say(trial.name, f"your test failed in {failed} of {trial.runs} runs{first}")
         if failed < trial.enough * trial.runs if trial.fails else failed:
             raise _Stop("FAIL", "trial", f"{trial.why}\n{self._more}")
@@ -434,7 +439,7 @@ class _Check:
     def _turns(self, starter: _Module, answer: _Module, begin: float) -> Iterator[float]:
         """Race both for a slice each, as long as there is time; yields the seconds used."""
         while True:
-            self.power.add(self._slice(starter))
+            self.power.add(self._starters_slice(starter))
             self.yours.add(self._slice(answer))
             used = time.monotonic() - begin
             yield used
@@ -450,6 +455,15 @@ class _Check:
         size.update(how)
         size.setdefault("widen", self.widened)
         return race(lab, modules=[built], guard=True, progress=False, **size)
+
+    def _starters_slice(self, starter: _Module) -> Result:
+        """A starter that does not declare itself would race under the GIL: it is raced without."""
+        seen = self._slice(starter, **self.bare)
+        if seen.gil_enabled_by and not self.bare:
+            self.bare["gil"] = 0
+            self._say("note", "the starter would turn the GIL on: it is raced with PYTHON_GIL=0")
+            seen = self._slice(starter, **self.bare)
+        return seen
 
     def _widen(self, why: str) -> None:
         self.widened = True
