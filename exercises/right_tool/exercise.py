@@ -196,7 +196,7 @@ exercise = Exercise(
     chapter="05_plugins",
     level="medium",
     minutes=15,
-    goal="Both tests fail on a pool that gives one buffer to two threads, and pass on one that does not.",
+    goal="Three reports have a mode of race(); both tests fail on a pool that gives one buffer to two threads, and pass on one that does not.",
     hints=(
         "A plugin runs a test against itself. What do two calls of this test have in common? Ask for another fixture.",
         "When eight threads share the pool, say what must hold while all of them take: what I was given, nobody else has now.",

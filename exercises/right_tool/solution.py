@@ -14,6 +14,10 @@ Goal   Both tests fail on a pool that gives one buffer to two threads, and pass 
 Check  racelab check right_tool        Stuck?  racelab hint right_tool
 """
 
+# BEGIN SOLUTION
+import time
+
+# END
 # Which mode of race() shows it: "rounds", "cold" or "hang"?
 MODE = {
     # BEGIN STARTER
@@ -46,6 +50,7 @@ def test_take(pool):
     buffer = pool.take()
     assert id(buffer) not in in_use
     in_use.add(id(buffer))
+    time.sleep(0.001)  # have it for a while: others see it only as long as it is in use
     in_use.discard(id(buffer))
     pool.give_back(buffer)
     # END

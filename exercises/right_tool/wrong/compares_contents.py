@@ -1,6 +1,6 @@
 # Caught by trial.
 # It compares what is in the buffers: two new ones are equal, and not the same.
-# BEGIN 4
+# BEGIN 5
 def different(_pool, returned, _threads):
     """Whether two calls returned two buffers."""
     return returned[0] != returned[1]
