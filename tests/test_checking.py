@@ -253,6 +253,20 @@ def test_what_is_too_weak_is_inconclusive(pair: Exercise, monkeypatch: pytest.Mo
     assert (verdict.verdict, verdict.reason, verdict.exit_status) == ("INCONCLUSIVE", "no-power", 3)
 
 
+def test_a_starter_that_turns_the_gil_on_is_raced_without_it() -> None:
+    """Under the GIL it would show nothing, and no answer could ever be judged."""
+    one = load_exercise(ROOT / "exercises/declare_it/exercise.py")
+
+    silent = check(one, one.text("only_atomic"))
+    promised = check(one, one.text("only_declares"))
+
+    assert (silent.verdict, silent.reason) == ("FAIL", "gil"), str(silent)
+    assert silent.says == one.advice["gil"]
+    assert (promised.verdict, promised.reason) == ("FAIL", "race"), str(promised)
+    assert promised.power_failed
+    assert any("PYTHON_GIL=0" in step.text for step in promised.steps)
+
+
 def test_a_question_is_answered_in_words_of_its_own() -> None:
     """All that is wrong, line by line, and where to go on: nothing about threads."""
     asked = load_exercise(ROOT / "exercises/how_many/exercise.py")
