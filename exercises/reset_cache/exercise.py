@@ -75,7 +75,7 @@ exercise = Exercise(
     },
     cost=Cost(
         lambda module: lambda: module.checksum(b""),
-        limit=2.5,
+        limit=3,
         why="Keep the table between calls: making it takes much longer than using it.",
     ),
 )
