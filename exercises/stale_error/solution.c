@@ -15,7 +15,7 @@ enum { KNOWN = 1000 }; /* orders 0 to 999 are there */
 // BEGIN STARTER
 // static _Thread_local char reason[48]; /* why the last find() of this thread said no */
 // BEGIN SOLUTION
-static _Thread_local char reason[48]; /* why this thread's last find() said no; "": it did not */
+static _Thread_local char reason[48]; /* why the last find() of this thread said no */
 // END
 
 /* find(number) -> whether there is such an order. */
@@ -36,7 +36,6 @@ find(PyObject *Py_UNUSED(module), PyObject *arg)
     // BEGIN SOLUTION
     if (number >= 0 && number < KNOWN) {
         reason[0] = '\0'; /* nothing to say of this call, and the last one is over */
-        RACE_POINT();
         Py_RETURN_TRUE;
     }
     snprintf(reason, sizeof(reason), "no order %ld", number);
