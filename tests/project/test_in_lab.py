@@ -85,14 +85,23 @@ def test_chapter_steps_through(lab: str, chapter: Path, tmp_path: Path) -> None:
         notebook.wait_for(timeout=START_S * 1000)
         kernel = page.locator(".jp-KernelName, .jp-Toolbar-kernelName").first
         sync_api.expect(kernel).to_contain_text("racelab", timeout=START_S * 1000)
-        assert step_through(page, chapter) == []
+        assert step_through(page, chapter, tmp_path / "stuck.png") == []
         page.screenshot(path=tmp_path / "end.png")
         browser.close()
     assert chapter.read_bytes() == before, "stepping through a chapter must not change it"
 
 
-def step_through(page, chapter: Path) -> list[str]:
+#: A cell is over when it has a number; one that JupyterLab took out of the page, when the kernel is idle.
+OVER = """cell => cell.isConnected
+    ? /\\[\\d+\\]/.test(cell.querySelector('.jp-InputPrompt').textContent)
+    : document.querySelector('.jp-Notebook-ExecutionIndicator').dataset.status == 'idle'"""
+STATE = """cell => [cell.querySelector('.jp-InputPrompt')?.textContent ?? 'out of the page',
+    document.querySelector('.jp-Notebook-ExecutionIndicator').dataset.status]"""
+
+
+def step_through(page, chapter: Path, picture: Path) -> list[str]:
     """Run cell after cell by keyboard; what went wrong, with the cell's first line."""
+    sync_api = pytest.importorskip("playwright.sync_api")
     cells = json.loads(
         page.evaluate(
             "() => JSON.stringify([...document.querySelectorAll('.jp-Notebook .jp-Cell')]"
@@ -112,12 +121,15 @@ def step_through(page, chapter: Path) -> list[str]:
             continue
         ran += 1
         # JupyterLab takes cells out of the page that are far from what is seen.
-        page.wait_for_function(
-            "cell => cell.isConnected ? /\\[\\d+\\]/.test(cell.querySelector('.jp-InputPrompt').textContent)"
-            " : document.querySelector('.jp-Notebook-ExecutionIndicator').dataset.status == 'idle'",
-            arg=handle,
-            timeout=CELL_S * 1000,
-        )
+        try:
+            page.wait_for_function(OVER, arg=handle, timeout=CELL_S * 1000)
+        except sync_api.TimeoutError:
+            page.screenshot(path=picture)
+            prompt, status = page.evaluate(STATE, handle)
+            return [
+                f"code cell {ran} of {written} ({prompt!r}, kernel {status}) did not end within "
+                f"{CELL_S} s: {handle.inner_text()[:300]} (see {picture})"
+            ]
         wrong = handle.query_selector(
             '[data-mime-type="application/vnd.jupyter.stderr"], .jp-RenderedText[data-mime-type*="error"]'
         )
