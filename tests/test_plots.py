@@ -933,6 +933,19 @@ def test_rates_take_results_and_know_their_half() -> None:
     assert axes.get_xlabel() == "failures per repetition (log scale)"
 
 
+def test_rates_say_what_was_widened() -> None:
+    """A rate with its window held open must not be taken for one without."""
+    seen = fake_result([3, 4], 100, variant="broken")
+    seen.rate_per_round = rate(7, 200)
+    seen.widened = True
+
+    axes = plots.rates({"x": seen}, {"x": rate(3, 1000)})
+
+    assert legend(axes) == ["recorded", "broken, today (widened)"]
+    assert "x, today (widened): 7 of 200" in plots.description(axes.figure)
+    assert "x, recorded: 3 of" in plots.description(axes.figure)
+
+
 def test_rates_errors() -> None:
     with pytest.raises(ValueError, match="nothing to draw"):
         plots.rates({"plain": None})

@@ -616,13 +616,20 @@ def rates(
             broken = _looks_broken(name, today[name])
             _draw_rate(axes, row - shift, now[name], broken=broken)
             kinds.append(broken)
-            words.append(f"{name}, today: {now[name]}.")
+            stamp = " (widened)" if _is_widened(today[name]) else ""
+            words.append(f"{name}, today{stamp}: {now[name]}.")
     _rows_axis(axes, names)
     axes.set_xlim(floor, min(2.0, 1.8 * max(rate.high for rate in drawn)))
     _log_x(axes, lambda value, _: _share_text(value) if value <= 1 else "", long=True)
     axes.set_xlabel(f"failures per {drawn[0].unit} (log scale)")
     _title(axes, title)
-    _rates_legend(axes, kinds, recorded=bool(before), zero=any(r.failed == 0 for r in drawn))
+    _rates_legend(
+        axes,
+        kinds,
+        recorded=bool(before),
+        zero=any(r.failed == 0 for r in drawn),
+        widened=any(_is_widened(one) for one in today.values()),
+    )
     return describe(axes, f"Failure rates per {drawn[0].unit}. {' '.join(words)}")
 
 
@@ -631,6 +638,11 @@ def _rate_of(name: str, one: Any, per: str) -> stats.Rate:
     if rate is None:
         raise ValueError(f"rates: {name!r} has no run, so there is no rate to draw.")
     return rate
+
+
+def _is_widened(one: Any) -> bool:
+    """Whether race points were held open: said beside the marks, because such rates compare with no others."""
+    return bool(getattr(one, "widened", False))
 
 
 def _looks_broken(name: str, one: Any) -> bool:
@@ -677,7 +689,9 @@ def _draw_left_of(axes: Axes, x: float, row: float, colour: str) -> None:
     _draw_bound(axes, x, row, {"colour": colour}, towards=(-24, 0))
 
 
-def _rates_legend(axes: Axes, kinds: Sequence[bool], *, recorded: bool, zero: bool) -> None:
+def _rates_legend(
+    axes: Axes, kinds: Sequence[bool], *, recorded: bool, zero: bool, widened: bool
+) -> None:
     """What is of today (`kinds`: whether broken, of each row), what was recorded, and what the arrows mean."""
     from matplotlib.lines import Line2D
 
@@ -687,7 +701,8 @@ def _rates_legend(axes: Axes, kinds: Sequence[bool], *, recorded: bool, zero: bo
         labels.append("recorded")
     for broken in sorted(set(kinds), reverse=True):
         handles.append(Line2D([], [], **_rate_mark(broken=broken)))
-        labels.append("broken, today" if broken else "fixed, today")
+        stamp = " (widened)" if widened else ""
+        labels.append(f"{'broken' if broken else 'fixed'}, today{stamp}")
     if zero:
         arrow: dict[str, Any] = {"marker": r"$\leftarrow$", "markersize": 13, "markeredgewidth": 0}
         handles.append(Line2D([], [], linestyle="none", color=INK, **arrow))
