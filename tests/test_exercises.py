@@ -20,6 +20,7 @@ WRONG = [(one, name) for one in ALL for name in one.wrong]
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorter turns and no ThreadSanitizer: the long way is in the racing tests."""
     monkeypatch.setattr(checking, "SLICE_S", 0.3)
+    monkeypatch.setattr(checking, "SINGLE_S", 4.0)
     monkeypatch.setitem(checking.AT_LEAST, "cold", 40)
     monkeypatch.setattr(checking._Check, "_sanitized", lambda _self: None)
 

@@ -1,8 +1,8 @@
 """Run the tests: `make test`, or with --race the long racing ones (`make test-race`).
 
 Two interpreters are under test: the harness on free-threaded 3.13t, the project and its site on the
-host's ordinary Python. The harness is tested alone, because it measures; after that the browser's
-tests run beside the project's others, which wait for different things. The last line adds them up.
+host's ordinary Python. The harness is tested alone, because it measures; after that everything that mostly
+waits runs side by side: labs with their windows held open, the project, the browser. The last line adds up.
 """
 
 from __future__ import annotations
@@ -39,14 +39,18 @@ class Session:
 
 
 PROJECT = ("tests/project", "tests/test_stats.py")
+LABS = "tests/test_labs.py"
 #: The sessions of one group run side by side, the groups one after the other.
 GROUPS = (
     (
         Session(
-            "racelab on the free-threaded interpreter", "ft", ("tests", "--ignore=tests/project")
+            "racelab on the free-threaded interpreter",
+            "ft",
+            ("tests", "--ignore=tests/project", f"--ignore={LABS}"),
         ),
     ),
     (
+        Session("the labs", "ft", (LABS,)),
         Session("the project", "checks", PROJECT, "not browser"),
         Session("its site in a browser", "checks", PROJECT, "browser"),
     ),

@@ -16,7 +16,7 @@ from typing import Any
 import nbformat
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -48,24 +48,6 @@ FILES = list(entries(TOC))
 PAGES = [*FILES, "search", "genindex"]
 BACKGROUND = "() => getComputedStyle(document.body).backgroundColor"
 CHAPTERS = [name for name in FILES if name.startswith("notebooks/")]
-
-
-@pytest.fixture(scope="session")
-def site() -> Iterator[str]:
-    """The address of the built site."""
-    if not (web.SITE / "index.html").exists():
-        pytest.fail("there is no built site: run `make book` first")
-    with web.served(web.SITE) as base:
-        yield base
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The system's Chromium."""
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=web.CHROMIUM)
-        yield started
-        started.close()
 
 
 @pytest.fixture

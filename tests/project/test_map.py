@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -192,26 +192,6 @@ def test_every_row_of_the_versions_says_what_was_read():
 
 
 # -- In a browser ------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The system's Chromium."""
-    if web.CHROMIUM is None:
-        pytest.skip(web.NO_CHROMIUM)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=web.CHROMIUM)
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    """The address of the built site."""
-    if not (web.SITE / "book/map.html").exists():
-        pytest.fail("there is no built map: run `make book` first")
-    with web.served(web.SITE) as base:
-        yield base
 
 
 @pytest.fixture
