@@ -273,7 +273,7 @@ def test_a_race_that_a_python_barrier_never_shows_is_seen(
 
     assert said["stopped"] == "stop_on"
     assert set(said["outcomes"]) - {right}
-    assert set(said["first"]) == set(said["outcomes"]) | {right}
+    assert set(said["first"]) == set(said["outcomes"])  # the very first round may be a wrong one
 
 
 def test_calibration_counts_what_it_lost(core: Path) -> None:
