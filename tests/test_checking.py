@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from racelab import checking
+from racelab import checking, lab
 from racelab.checking import check
 from racelab.course import Course
 from racelab.exercise import (
@@ -203,7 +203,7 @@ def test_on_one_core_without_a_race_point_it_is_inconclusive() -> None:
     ],
 )
 def test_advice_with_a_star_is_found(label: str, seen: str, fits: bool) -> None:
-    assert checking._fits(label, seen) == fits
+    assert lab.fits(label, seen) == fits
 
 
 NOTE = "#0 {0} {1}:12:5\n#1 caller caller.c:1:1"

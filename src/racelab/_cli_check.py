@@ -135,26 +135,21 @@ def _hint(options: argparse.Namespace) -> int:
     from racelab.exercise import find_exercise
 
     exercise = find_exercise(options.exercise)
-    number, text = Course().next_hint(exercise)
-    print(f"Hint {number} of {len(exercise.hints)}: {text}")
-    if number == len(exercise.hints):
+    course = Course()
+    print(course.next_hint(exercise))
+    if course.of(exercise.slug).hints == len(exercise.hints):
         print(f"That was the last one. One solution: racelab solution {exercise.slug}")
     return 0
 
 
 def _solution(options: argparse.Namespace) -> int:
-    import difflib
-
     from racelab.exercise import find_exercise
 
     exercise = find_exercise(options.exercise)
     mine = exercise.learners
     text = mine.read_text(encoding="utf-8") if mine.is_file() else exercise.text("starter")
     name = f"your {exercise.file_name}" if mine.is_file() else "starter"
-    lines = difflib.unified_diff(
-        text.splitlines(), exercise.text("solution").splitlines(), name, "one solution", lineterm=""
-    )
-    print("\n".join(lines) or "Your copy is the stored solution.")
+    print("\n".join(exercise.difference(text, name)) or "Your copy is the stored solution.")
     return 0
 
 

@@ -11,9 +11,7 @@ Every answer runs in children, watched, with a time limit; nothing is imported h
 from __future__ import annotations
 
 import builtins
-import html
 import math
-import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,13 +20,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from racelab import machine
-from racelab.build import BuildError, Built, compile
-from racelab.exercise import Cost, Exercise, ExerciseError, Trial, find_exercise
-from racelab.lab import Lab
+from racelab.build import SUFFIXES, BuildError, Built, compile
+from racelab.exercise import Exercise, ExerciseError, Trial, find_exercise
+from racelab.lab import Lab, fits
 from racelab.racing import RaceError, race, sanitizer_python
 from racelab.result import Result, cores_words, merge
 from racelab.runner import Ending, rows_to_html, run_child
-from racelab.stats import zero_failure_bound
+from racelab.stats import plan, zero_failure_bound
 
 __all__ = ["Step", "Verdict", "check"]
 
@@ -47,7 +45,6 @@ SINGLE_S = 8.0
 WIDENED_ROUNDS = 150
 #: The starter's rate is trusted once so many rounds have failed, or repetitions where a round may end one.
 ENOUGH_FAILURES = 5
-LANGUAGES = {".c": "c", ".cpp": "c++", ".pyx": "cython"}
 #: A module under judgement: compiled, or a Python file.
 _Module = Built | Path
 COST_CALLS = 20_000
@@ -122,7 +119,7 @@ class Verdict:
 
     def _repr_html_(self) -> str:
         caption = f"{self.exercise}: {self._word} ({self.conditions}, {self.seconds:.0f} s)"
-        return f'<div role="status">{rows_to_html(self._rows(), html.unescape(caption))}</div>'
+        return f'<div role="status">{rows_to_html(self._rows(), caption)}</div>'
 
     def as_json(self) -> dict[str, Any]:
         """What `racelab check --json` prints."""
@@ -230,6 +227,8 @@ class _Check:
     widened: bool = False
     #: What else the starter's race needs.
     bare: dict[str, Any] = field(default_factory=dict)
+    #: Text of the answer, read once, and what to call it.
+    read: tuple[str, str] = ("", "")
     #: Where Python files are put that came as text.
     folder: str = ""
 
@@ -311,6 +310,7 @@ class _Check:
 
     def _compiled(self) -> _Module:
         text, name, file = self._source()
+        self.read = text, name
         if text.strip() == self.exercise.text("starter").strip():
             self._say("note", "this is the starter: nothing has been changed yet")
         python = self.exercise.source.suffix == ".py"
@@ -327,7 +327,7 @@ class _Check:
         self._say("compiles", "yes, with warnings" if built.log else "yes")
         return built
 
-    def _build(self, text: str, origin: str) -> _Module:
+    def _build(self, text: str, origin: str, **how: Any) -> _Module:
         suffix = self.exercise.source.suffix
         if suffix == ".py":
             builtins.compile(text, origin, "exec", dont_inherit=True)
@@ -335,7 +335,7 @@ class _Check:
             path.write_text(text, encoding="utf-8")
             return path
         return compile(
-            text + "\n", name=self.exercise.slug, language=LANGUAGES[suffix], origin=origin
+            text + "\n", name=self.exercise.slug, language=SUFFIXES[suffix], origin=origin, **how
         )
 
     def _in_child(self, built: _Module, body: str, timeout_s: float) -> Ending:
@@ -481,9 +481,7 @@ class _Check:
     def _must_have_raced(self) -> None:
         result = self.yours.result
         if result is not None and not result.ran:
-            labels = ", ".join(
-                (result.outcomes[label] and label) or "" for label in result.outcomes
-            ).strip(", ")
+            labels = ", ".join(label for label, count in result.outcomes.items() if count)
             self._say("yours", f"could not be raced: {labels}")
             if result.gil_enabled_by:
                 raise _Stop("FAIL", "gil", "It turned the GIL on.")
@@ -521,7 +519,7 @@ class _Check:
             f"{failed:,} of {runs:,} {self._unit}s fail{held_open}; most often: {seen}{why}",
         )
         advice = self.exercise.advice.get(seen) or next(
-            (text for label, text in self.exercise.advice.items() if _fits(label, seen)), ""
+            (text for label, text in self.exercise.advice.items() if fits(label, seen)), ""
         )
         raise _Stop("FAIL", "race", f"{advice}\n{self._more}".strip())
 
@@ -545,24 +543,12 @@ class _Check:
 
     def _sanitized(self) -> None:
         """A few rounds under ThreadSanitizer, where its interpreter is there."""
-        text, name, _ = self._source()
-        language = LANGUAGES.get(self.exercise.source.suffix)
+        if self.exercise.source.suffix == ".py":
+            return
         try:
             python = sanitizer_python("thread")
-        except RaceError:
-            return
-        if language is None:
-            return
-        try:
-            built = compile(
-                text + "\n",
-                name=self.exercise.slug,
-                language=language,
-                origin=name,
-                python=python,
-                sanitizer="thread",
-            )
-        except BuildError:
+            built = self._build(*self.read, python=python, sanitizer="thread")
+        except (RaceError, BuildError):
             return
         lab = self._lab
         how: dict[str, Any] = {"rounds": 200, "count": 1} if lab.mode == "rounds" else {"count": 3}
@@ -587,7 +573,7 @@ class _Check:
         if cost is None:
             return
         solution = self._build(self.exercise.text("solution"), "solution")
-        ratio = self._ratio(answer, solution, cost)
+        ratio = self._ratio(answer, solution)
         if ratio is None:
             return
         self._say(
@@ -597,9 +583,8 @@ class _Check:
         if ratio > cost.limit:
             raise _Stop("FAIL", "cost", f"It is right, but dearer than it needs to be. {cost.why}")
 
-    def _ratio(self, answer: _Module, solution: _Module, cost: Cost) -> float | None:
+    def _ratio(self, answer: _Module, solution: _Module) -> float | None:
         """Time per call over the solution's: the least of several, in turns, because the machine is shared."""
-        del cost
         body = f"""
             from timeit import repeat
             call = exercise.cost.body(module)
@@ -617,14 +602,7 @@ class _Check:
 
 def _needed(low: float) -> float:
     """Clean runs after which a rate of `low` would have been silent with a chance below `CHANCE`."""
-    if low <= 0:
-        return math.inf
-    return math.ceil(math.log(CHANCE) / math.log1p(-low)) if low < 1 else 1.0
-
-
-def _fits(label: str, seen: str) -> bool:
-    """Whether advice under a label, in which a `*` stands for anything, is for an outcome."""
-    return re.fullmatch(re.escape(label).replace(r"\*", ".*"), seen) is not None
+    return plan(low, 1 - CHANCE) if low > 0 else math.inf
 
 
 def _has_race_point(built: _Module) -> bool:

@@ -76,11 +76,11 @@ class Course:
             date=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         )
 
-    def next_hint(self, exercise: Exercise) -> tuple[int, str]:
-        """The next hint that was not shown yet, or the last one again; and its number, from 1."""
+    def next_hint(self, exercise: Exercise) -> str:
+        """The next hint that was not shown yet, or the last one again, with its number."""
         number = min(self.of(exercise.slug).hints + 1, len(exercise.hints))
         self._keep(exercise.slug, hints=number)
-        return number, exercise.hints[number - 1]
+        return f"Hint {number} of {len(exercise.hints)}: {exercise.hints[number - 1]}"
 
     def forget_hints(self, slug: str) -> None:
         """Begin with the first hint again."""

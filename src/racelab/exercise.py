@@ -26,16 +26,15 @@ Learners edit a copy in `work/<slug>/`, which git ignores: solving it breaks no 
 
 from __future__ import annotations
 
-import importlib.util
+import difflib
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from racelab.lab import Lab
+from racelab.lab import Lab, load_file
 
 __all__ = [
     "Cost",
@@ -241,6 +240,13 @@ class Exercise:
         """What is wrong with a wrong answer, in its own words."""
         return self._comment(name).partition(".")[2].strip()
 
+    def difference(self, text: str, name: str) -> list[str]:
+        """Lines of a diff that turns a text, called `name` there, into the stored solution; none if they agree."""
+        solution = self.text("solution").splitlines()
+        return list(
+            difflib.unified_diff(text.splitlines(), solution, name, "one solution", lineterm="")
+        )
+
     def start(self) -> Path:
         """Make the learner's copy where there is none yet; returns where it is. An edited copy stays as it is."""
         if not self.learners.exists():
@@ -419,17 +425,10 @@ def load_exercise(file: Path) -> Exercise:
     Raises:
         ExerciseError: the file fails, or declares none.
     """
-    name = f"racelab_exercise_{file.parent.name}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise ExerciseError(f"{file} is no Python file.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # so that its callables can be pickled by name
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise ExerciseError(f"{file} fails: {type(error).__name__}: {error}") from error
+        module = load_file(file, "exercise")
+    except ValueError as error:
+        raise ExerciseError(str(error)) from error
     found = getattr(module, "exercise", None)
     if not isinstance(found, Exercise):
         raise ExerciseError(f"{file} declares no exercise: write `exercise = Exercise(...)`.")

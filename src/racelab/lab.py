@@ -284,11 +284,16 @@ class Lab:
         if found is not None:
             return found
         for pattern, grade in self.outcomes.items():
-            if "*" in pattern and re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), label):
+            if "*" in pattern and fits(pattern, label):
                 return grade
         if label.partition("(")[0] in _NOT_RUN:
             return NOT_RUN
         return FORBIDDEN("not declared by the lab")
+
+
+def fits(pattern: str, label: str) -> bool:
+    """Whether a label is one that a pattern means, in which a ``*`` stands for anything."""
+    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), label) is not None
 
 
 class Invariant:
@@ -334,7 +339,7 @@ def load_labs(path: str | Path) -> list[Lab]:
     file = Path(path).resolve()
     if not file.is_file():
         raise FileNotFoundError(f"{path}: there is no such lab file.")
-    module = _load_file(file)
+    module = load_file(file, "lab")
     found: list[Lab] = []
     for value in vars(module).values():
         many = value if isinstance(value, (list, tuple)) else [value]
@@ -348,11 +353,16 @@ def load_labs(path: str | Path) -> list[Lab]:
     return loaded
 
 
-def _load_file(file: Path) -> ModuleType:
-    name = f"racelab_lab_{file.parent.name}_{file.stem}"
+def load_file(file: Path, kind: str) -> ModuleType:
+    """Run a file that declares something, a lab or an exercise, as a module of its own.
+
+    Raises:
+        ValueError: it is no Python file, or it fails; the message says which.
+    """
+    name = f"racelab_{kind}_{file.parent.name}_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
-        raise ValueError(f"{file} is no Python file: a lab file ends in .py.")
+        raise ValueError(f"{file} is no Python file: a {kind} file ends in .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # so that its callables can be pickled by name
     try:

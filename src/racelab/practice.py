@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import html
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,9 +46,7 @@ def hint(slug: str) -> str:
     Raises:
         ExerciseError: there is no such exercise; the message names those that are there.
     """
-    exercise = find_exercise(slug)
-    number, text = Course().next_hint(exercise)
-    return f"Hint {number} of {len(exercise.hints)}: {text}"
+    return Course().next_hint(find_exercise(slug))
 
 
 def show_exercise(slug: str) -> ExerciseCard:
@@ -63,14 +60,9 @@ def show_exercise(slug: str) -> ExerciseCard:
 
 def difference(mine: str, exercise: Exercise, name: str) -> Listing:
     """What turns a text into the stored solution, as a diff that a notebook highlights."""
-    lines = difflib.unified_diff(
-        mine.splitlines(),
-        exercise.text("solution").splitlines(),
-        name,
-        "one solution",
-        lineterm="",
-    )
-    shown = [(None, line) for line in lines] or [(None, "  no difference")]
+    shown = [(None, line) for line in exercise.difference(mine, name)] or [
+        (None, "  no difference")
+    ]
     return Listing(
         f"{exercise.slug}: from {name} to one solution", exercise.source, tuple(shown), "diff"
     )
@@ -229,8 +221,7 @@ class _Panel:
             self._busy(False)
 
     def _hint(self, _button: Any) -> None:
-        number, text = self.course.next_hint(self.exercise)
-        self._say(f"<p>Hint {number} of {len(self.exercise.hints)}: {html.escape(text)}</p>")
+        self._say(f"<p>{html.escape(self.course.next_hint(self.exercise))}</p>")
 
     def _compare(self, _button: Any) -> None:
         mine = self.exercise.learners.read_text(encoding="utf-8", errors="replace")

@@ -7,20 +7,16 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import _browser as web
 import nbformat
 import pytest
 import yaml
 from playwright.sync_api import Browser, Page
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-import _browser as web
 
 pytestmark = [
     pytest.mark.browser,

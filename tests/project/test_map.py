@@ -10,13 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import _browser as web
 import pytest
 import yaml
 from playwright.sync_api import Browser, Page, expect
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-import _browser as web
 
 ROOT = Path(__file__).resolve().parents[2]
 MAP = ROOT / "book/map.md"
