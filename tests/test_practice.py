@@ -33,7 +33,7 @@ def test_a_page_folds_what_gives_it_away() -> None:
 
     assert exercise.title in shown
     assert exercise.goal in shown
-    assert page.count("<details>") == page.count("</details>") == len(exercise.hints) + 2
+    assert page.count("<details>") == page.count("</details>") == len(exercise.hints) + 3
     assert exercise.hints[0] not in shown
 
 

@@ -75,17 +75,22 @@ class ExerciseCard:
     exercise: Exercise
 
     @property
-    def _head(self) -> str:
+    def _facts(self) -> str:
         one = self.exercise
-        return f"{one.title} ({one.slug}, {one.level}, {one.minutes} minutes)"
+        return f"{one.slug}, {one.level}, {one.minutes} minutes"
 
     @property
-    def _commands(self) -> str:
+    def _ways(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Where one works on it, and what to type there."""
         slug = self.exercise.slug
-        return f"racelab start {slug} makes your copy, racelab check {slug} judges it; in a notebook: rl.panel({slug!r})"
+        return (
+            ("In a terminal", (f"racelab start {slug}", f"racelab check {slug}")),
+            ("In a notebook", (f'rl.panel("{slug}")',)),
+        )
 
     def __str__(self) -> str:
-        return f"{self._head}\n{self.exercise.goal}\n{self._commands}"
+        ways = (f"{where}: {', then '.join(typed)}" for where, typed in self._ways)
+        return "\n".join([f"{self.exercise.title} ({self._facts})", self.exercise.goal, *ways])
 
     def __repr__(self) -> str:
         return f"ExerciseCard({self.exercise.slug!r})"
@@ -106,11 +111,15 @@ class ExerciseCard:
         solution = _folded(
             "One solution, as a diff", difference(starter, one, "the starter")._repr_html_()
         )
+        ways = "<br>".join(
+            f"{where}: " + ", then ".join(f"<code>{html.escape(word)}</code>" for word in typed)
+            for where, typed in self._ways
+        )
         return (
             f'<section class="racelab-exercise" aria-label="Exercise {html.escape(one.slug)}">'
-            f"<p><strong>{html.escape(self._head)}</strong></p><p>{html.escape(one.goal)}</p>"
-            f"<p><code>{html.escape(self._commands)}</code></p>"
-            f"{_folded('The starter', listing)}{hints}{solution}</section>"
+            f"<p><strong>{html.escape(one.title)}</strong> ({html.escape(self._facts)})</p>"
+            f"<p>{html.escape(one.goal)}</p><p>{ways}</p>"
+            f"{_folded(f'What you begin with: {one.file_name}', listing)}{_folded('Hints, one by one', hints)}{solution}</section>"
         )
 
 
