@@ -74,7 +74,8 @@ def main(arguments: list[str] | None = None) -> int:
 def drop_stale() -> list[str]:
     """Forget the outputs of chapters whose code changed outside their cells; return their names."""
     before = json.loads(STAMPS.read_text()) if STAMPS.exists() else {}
-    now = {path.name: digest(depends_on(path)) for path in sorted(NOTEBOOKS.glob("*.md"))}
+    pages = {path.name: path for path in [*executed_pages(), *sorted(NOTEBOOKS.glob("*.md"))]}
+    now = {name: digest(depends_on(path)) for name, path in pages.items()}
     stale = [name for name, value in now.items() if before.get(name) not in (None, value)]
     if stale:
         forget = (
@@ -88,9 +89,16 @@ def drop_stale() -> list[str]:
             command = [str(python_of("book")), "-c", forget, str(CACHE), *stale]
             subprocess.run(command, check=True)
         for name in stale:
-            (DOCTREES / "notebooks" / name).with_suffix(".doctree").unlink(missing_ok=True)
+            doctree = DOCTREES / pages[name].relative_to(ROOT).with_suffix(".doctree")
+            doctree.unlink(missing_ok=True)
     STAMPS.write_text(json.dumps(now, indent=1))
     return stale
+
+
+def executed_pages() -> list[Path]:
+    """Pages of `book/` that have cells."""
+    found = sorted((ROOT / "book").glob("*.md"))
+    return [page for page in found if "\nkernelspec:" in page.read_text(encoding="utf-8")[:400]]
 
 
 def depends_on(chapter: Path) -> list[Path]:
