@@ -1,20 +1,46 @@
-"""``racelab doctor``: what this machine can show, what it cannot, and what to do about it."""
+"""``racelab doctor``: what this machine can show, what it cannot, and what to do about it.
+
+``racelab doctor --class`` asks, on top of that, for everything that a learner needs in a class.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import importlib.util
+import json
+import os
 import shutil
-from collections.abc import Iterator
+import site
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from racelab import machine
-from racelab.build import BuildError, compile, compiler_version
+from racelab.build import BuildError, cache_folder, compile, compiler_version
 from racelab.processes import ZygoteError
 from racelab.racing import RaceError, calibrate, core, sanitizer_python
 from racelab.runner import run_child
 
-__all__ = ["Check", "Report", "examine"]
+if TYPE_CHECKING:
+    from racelab.exercise import Exercise
+
+__all__ = ["Check", "Report", "examine", "examine_for_class"]
+
+KERNEL = "racelab"
+NEEDED_MB = 500
+"""For compiled modules and answers; the environments are there already when this runs."""
+CHECK_S = 5.0
+"""Racing time of the exercise that is checked as a rehearsal."""
+SLOW_CHECK_S = 60.0
+SERVER_TIMEOUT_S = 3.0
+MACHINE = frozenset({"cores", "known race", "known race, widened"})
+"""What nobody can mend before the class: the verdict says what follows from it."""
 
 _PROBE = """
 #include <Python.h>
@@ -94,6 +120,32 @@ def examine() -> Report:
         checks += [plain, wide]
     status, verdict = _verdict(can_run, races, widened)
     return Report(tuple(checks), races, widened, verdict, status)
+
+
+def examine_for_class(say: Callable[[str], object] = lambda _: None) -> Report:
+    """All that `examine` looks at, and what a learner needs besides: for the day before a class.
+
+    Args:
+        say: told what takes a moment.
+    """
+    say("looking at this machine ...")
+    base = examine()
+    checks = [*base.checks, _cython(), _kernel(), _disk()]
+    exercise, found = _exercises()
+    checks.append(found)
+    if exercise is not None and base.exit_status != 2:
+        say(f"checking the stored solution of {exercise.slug}, as in class ...")
+        checks.append(_one_check(exercise))
+    checks.append(_class_server())
+    missing = [one.name for one in checks if one.ok is False and one.name not in MACHINE]
+    status, verdict = base.exit_status, base.verdict
+    if missing:
+        status, verdict = 2, f"Not ready for a class: {', '.join(missing)}. See what to do above."
+    elif status == 0:
+        verdict = "Ready for a class."
+    elif status == 3:
+        verdict = f"Ready for a class. {verdict}"
+    return Report(tuple(checks), base.races, base.widened, verdict, status)
 
 
 def _static_checks() -> Iterator[Check]:
@@ -201,3 +253,165 @@ def _verdict(can_run: bool, races: bool, widened: bool) -> tuple[int, str]:
             "do show, and so do crashes, deadlocks and everything that a sanitizer reports."
         )
     return 3, "Not even a widened race shows here: every clean run is INCONCLUSIVE. Is the GIL on?"
+
+
+# ---------------------------------------------------------------------------------------------------
+# For a class
+# ---------------------------------------------------------------------------------------------------
+
+_CYTHON_PROBE = """# cython: language_level=3, freethreading_compatible=True
+def twice(n):
+    return 2 * n
+"""
+
+
+def _cython() -> Check:
+    name = "Cython compiles"
+    try:
+        built = compile(_CYTHON_PROBE, name="racelab_cython_probe", language="cython")
+    except (BuildError, OSError) as error:
+        advice = "In the book: make env. Elsewhere: pip install cython, and a C compiler."
+        return Check(name, False, str(error).partition("\n")[0], advice)
+    return Check(name, True, "cached" if built.cached else f"{built.seconds:.1f} s")
+
+
+def _kernel_folders() -> Iterator[Path]:
+    """Where Jupyter looks for kernels; first the book's own folder, which `make lab` uses."""
+    with contextlib.suppress(FileNotFoundError):
+        yield _book() / ".kernels/share/jupyter"
+    yield from (Path(one) for one in os.environ.get("JUPYTER_PATH", "").split(os.pathsep) if one)
+    yield Path(os.environ.get("JUPYTER_DATA_DIR") or "~/.local/share/jupyter").expanduser()
+    server = shutil.which("jupyter")
+    prefixes = [sys.prefix, *([str(Path(server).resolve().parent.parent)] if server else [])]
+    yield from (Path(prefix) / "share/jupyter" for prefix in prefixes)
+    if site.ENABLE_USER_SITE:
+        yield Path(site.getuserbase()) / "share/jupyter"
+    yield from (Path("/usr/local/share/jupyter"), Path("/usr/share/jupyter"))
+
+
+def _book() -> Path:
+    from racelab.show import find_ext
+
+    return find_ext().parent
+
+
+def _kernel() -> Check:
+    name = "kernel for notebooks"
+    specs = (folder / "kernels" / KERNEL / "kernel.json" for folder in _kernel_folders())
+    spec = next((one for one in specs if one.is_file()), None)
+    if spec is None:
+        return Check(
+            name, False, f"no kernel {KERNEL!r} is registered", "Run `make env` in the book."
+        )
+    try:
+        python = str(json.loads(spec.read_text(encoding="utf-8"))["argv"][0])
+        command = [python, "-c", "import ipykernel, sys; print(sys._is_gil_enabled())"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, ValueError, LookupError, TypeError, subprocess.TimeoutExpired) as error:
+        return Check(name, False, f"{spec} does not work: {error}", "Run `make env` in the book.")
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        return Check(name, False, f"does not start: {last}", "Run `make env` in the book.")
+    if done.stdout.strip() != "False":
+        return Check(
+            name, False, "starts with the GIL on", "Unset PYTHON_GIL, and run `make env` again."
+        )
+    return Check(name, True, f"{KERNEL}: starts, GIL off")
+
+
+def _disk() -> Check:
+    place = cache_folder()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free / 1e6
+    found = f"{free / 1000:.1f} GB free for compiled modules"
+    if free < NEEDED_MB:
+        advice = f"Make room ({NEEDED_MB} MB), or set XDG_CACHE_HOME to a disk that has it."
+        return Check("disk", False, found, advice)
+    return Check("disk", True, found)
+
+
+def _exercises() -> tuple[Exercise | None, Check]:
+    from racelab.exercise import ExerciseError, exercises, work_folder
+
+    try:
+        known = exercises()
+    except (ExerciseError, OSError) as error:
+        return None, Check("exercises", False, "not found", str(error))
+    raced = [one for one in known if one.lab is not None]
+    if not raced:
+        advice = "Get the book's repository again."
+        return None, Check("exercises", False, "none to race", advice)
+    chosen = next((one for one in raced if one.slug == "lost_update"), raced[0])
+    place = work_folder(chosen.folder)
+    above = next(one for one in (place, *place.parents) if one.exists())
+    if not os.access(above, os.W_OK):
+        advice = f"Answers go to {place}: make it writable, or name another folder in RACELAB_WORK."
+        return chosen, Check("exercises", False, f"{above} cannot be written", advice)
+    return chosen, Check("exercises", True, f"{len(known)} exercises, answers go to {place.name}/")
+
+
+def _one_check(exercise: Exercise) -> Check:
+    """A check as learners make it, on the stored solution: nothing of the learner's is touched."""
+    from racelab.checking import check
+
+    name = "one check"
+    begin = time.monotonic()
+    try:
+        verdict = check(exercise, exercise.text("solution"), seconds=CHECK_S)
+    except (ValueError, RaceError, ZygoteError, BuildError, OSError) as error:
+        return Check(name, False, f"{exercise.slug} could not be checked", str(error))
+    took = time.monotonic() - begin
+    found = f"{exercise.slug}: {verdict.verdict} in {took:.0f} s"
+    if verdict.verdict == "FAIL":
+        return Check(
+            name, False, found, "The stored solution must not fail: report it with this output."
+        )
+    if verdict.verdict == "INCONCLUSIVE":
+        return Check(
+            name, None, found, "Checks here need more time, or say INCONCLUSIVE; see below."
+        )
+    slow = "Slow: close what else runs, or sit with somebody." if took > SLOW_CHECK_S else ""
+    return Check(name, True, found, slow)
+
+
+def _class_server() -> Check:
+    """Whether the class's server answers, if this copy of the book has joined one."""
+    from racelab.exercise import ExerciseError, exercises_folder, work_folder
+
+    name = "class server"
+    try:
+        note = work_folder(exercises_folder() / "any") / "class.json"
+        url = str(json.loads(note.read_text(encoding="utf-8"))["url"])
+    except (FileNotFoundError, ExerciseError):
+        return Check(name, None, "not joined", "When the class begins: racelab class join URL.")
+    except (OSError, ValueError, LookupError, TypeError):
+        return Check(
+            name, False, "what was joined cannot be read", "racelab class leave, then join again."
+        )
+    shown = url.partition("#")[0]  # what follows is the class's token
+    try:
+        status = _hello(url)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        advice = (
+            "Same network? Is `racelab class serve` running? Results are kept until it answers."
+        )
+        return Check(name, False, f"{shown} does not answer: {error}", advice)
+    if status != 200:
+        advice = "Something else answers there: ask for the address, racelab class join URL."
+        return Check(name, False, f"{shown} answers {status}", advice)
+    return Check(name, True, f"{shown} answers")
+
+
+def _hello(url: str) -> int:
+    """The status with which a class server answers a hello."""
+    parts = urlsplit(url)
+    kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+    if parts.scheme not in kinds or not parts.hostname:
+        raise ValueError("not an address of a web server")
+    connection = kinds[parts.scheme](parts.hostname, parts.port, timeout=SERVER_TIMEOUT_S)
+    try:
+        connection.request("GET", f"{parts.path.rstrip('/')}/api/hello")
+        return connection.getresponse().status
+    finally:
+        connection.close()

@@ -1,0 +1,1 @@
+"""What a class needs: plans, and a page on which results appear."""
