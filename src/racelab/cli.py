@@ -314,14 +314,24 @@ def _add_doctor(commands: Any) -> None:
         help="what this machine can and cannot show",
         description="What this machine can and cannot show, and what to install.",
     )
+    parser.add_argument(
+        "--class",
+        dest="for_class",
+        action="store_true",
+        help="also what a class needs: run it on every learner's machine the day before",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_doctor)
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from racelab.doctor import examine
+    from racelab.doctor import examine, examine_for_class
 
-    report = examine()
+    if options.for_class:
+        quiet = options.json or not sys.stderr.isatty()
+        report = examine_for_class(lambda text: None if quiet else print(text, file=sys.stderr))
+    else:
+        report = examine()
     print(json.dumps(report.as_json()) if options.json else report)
     return report.exit_status
 
