@@ -1,8 +1,9 @@
-"""Make the project's environments from hashed locks: `python3 tools/envs.py book|kernel|checks`.
+"""Make the project's environments from hashed locks: `python3 tools/envs.py book|kernel|checks|nbgrader`.
 
 book     .venv-book    the host's ordinary CPython: jupyter-book, JupyterLab
 kernel   .venv-ft      free-threaded CPython 3.13t: racelab and the packages of the notebooks
 checks   .venv-checks  the host's ordinary CPython: ruff, mypy, the browser driver
+nbgrader .venv-nbgrader, on demand: hands exercises out and collects them (book/nbgrader.md)
 
 An environment carries a stamp, written last: the hash of everything it was made from. No stamp, or
 another one, and it is made anew; so an interrupted run never looks finished.
@@ -31,6 +32,9 @@ KERNEL_FLAGS = (
     *(part for name in FROM_SOURCE for part in ("--no-binary", name)),
     "--no-build-isolation",  # what builds them is in the lock too, with its hash
 )
+# What no notebook needs, or cannot have beside other packages: pytest plugins that exclude one another, and
+# what `racelab class serve` is built on.
+BESIDE = ("plugins", "class")
 # Bytecode now, once: a build of the book starts seconds sooner.
 INSTALL = ("pip", "install", "--quiet", "--require-hashes", "--compile-bytecode")
 
@@ -38,7 +42,9 @@ INSTALL = ("pip", "install", "--quiet", "--require-hashes", "--compile-bytecode"
 def main(arguments: list[str] | None = None) -> int:
     """Make the environments named on the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("names", nargs="+", choices=["tools", "book", "kernel", "checks"])
+    parser.add_argument(
+        "names", nargs="+", choices=["tools", "book", "kernel", "checks", "nbgrader"]
+    )
     parser.add_argument("--py", default=os.environ.get("PY") or "3.13t", help="default: 3.13t")
     chosen = parser.parse_args(arguments)
     if sys.version_info < OLDEST_HOST:
@@ -80,7 +86,7 @@ def tools() -> None:
 
 
 def ordinary(name: str) -> None:
-    """`.venv-book` or `.venv-checks`, on the host's interpreter."""
+    """`.venv-book`, `.venv-checks` or `.venv-nbgrader`, on the host's interpreter."""
     place, lock = ROOT / f".venv-{name}", LOCKS / f"{name}.lock"
     wanted = digest([lock], sys.version, sys.executable)
     if _is_made(place, wanted):
@@ -108,14 +114,15 @@ def kernel(version: str) -> None:
         _stamp(place, packages)
         say(f"kernel: packages ready after {time.monotonic() - start:.0f} s")
     (place / ".made-from").write_text(json.dumps([str(python), version]))
-    _plugins(place, packages)
+    for name in BESIDE:
+        _beside(place, packages, name)
     _racelab(place, packages)
     _kernelspec(place, version)
 
 
-def _plugins(place: Path, packages: str) -> None:
-    """Pytest plugins that exclude one another, in a folder that only a run that asks for it loads."""
-    folder, lock = place / "plugins", LOCKS / "plugins.lock"
+def _beside(place: Path, packages: str, name: str) -> None:
+    """Packages in a folder of their own, from a lock of their own: only a run that asks for them loads them."""
+    folder, lock = place / name, LOCKS / f"{name}.lock"
     wanted, stamp = digest([lock], packages), folder / ".stamp"
     if stamp.exists() and stamp.read_text() == wanted:
         return

@@ -28,6 +28,7 @@ def main() -> int:
         wheels += ["--no-binary", package]
     kernel = ["--python", str(interpreter("3.13t"))]
     _compile("kernel", [*kernel, *wheels, *upgrade])
+    _compile("class", [*kernel, "--only-binary", ":all:", *upgrade])
     _compile("plugins", [*kernel, "--only-binary", ":all:", "--no-deps", *upgrade])
     return 0
 

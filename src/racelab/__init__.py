@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from racelab.build import BuildError, Built, compile, load
     from racelab.checking import Verdict
+    from racelab.classroom.client import share
     from racelab.exercise import Cost, Exercise, ExerciseError, exercises
     from racelab.lab import ACCEPTABLE, FORBIDDEN, INTERESTING, Actor, Grade, Lab, find_lab, labs
     from racelab.machine import environment
@@ -41,6 +42,7 @@ _HOME = {
     "scan_offsets": "racing",
     "recorded": "recording",
     "Verdict": "checking",
+    "share": "classroom.client",
     "check": "practice",
     "hint": "practice",
     "panel": "practice",
@@ -104,6 +106,7 @@ __all__ = [
     "recorded",
     "run_child",
     "scan_offsets",
+    "share",
     "show_diff",
     "show_exercise",
     "show_source",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from racelab.checking import Verdict
+from racelab.classroom.client import hand_in
 from racelab.exercise import Exercise, exercises_folder, work_folder, write
 
 __all__ = ["Course", "Standing"]
@@ -66,7 +67,7 @@ class Course:
         return Standing(**{key: value for key, value in known.items() if key in names})
 
     def note(self, verdict: Verdict) -> None:
-        """Keep a verdict."""
+        """Keep a verdict, and share it with the class if one was joined."""
         now = self.of(verdict.exercise)
         self._keep(
             verdict.exercise,
@@ -75,6 +76,7 @@ class Course:
             checks=now.checks + 1,
             date=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         )
+        hand_in(verdict, self.file.parent)
 
     def next_hint(self, exercise: Exercise) -> str:
         """The next hint that was not shown yet, or the last one again, with its number."""

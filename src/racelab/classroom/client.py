@@ -1,0 +1,338 @@
+"""The learner's side of a class: join one, leave it, hand in what was checked and raced.
+
+What is handed in is written to `work/outbox.jsonl` first and sent by a thread of its own, so a class never makes
+anybody wait, and nothing is lost while there is no network: what waits is sent with the next entry.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fcntl
+import http.client
+import json
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from racelab.classroom.entry import ClassError, Entry, valid_name
+from racelab.exercise import exercises_folder, work_folder, write
+
+if TYPE_CHECKING:
+    from racelab.checking import Verdict
+    from racelab.result import Result
+
+__all__ = ["Membership", "Said", "hand_in", "join", "leave", "membership", "share"]
+
+FILE = "class.json"
+OUTBOX = "outbox.jsonl"
+ANSWER_S = 2.0
+#: The end of a process waits so long for what is on its way; the rest is kept.
+END_S = 3.0
+
+
+class Said(str):
+    """A sentence that a notebook shows as it is."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True)
+class Membership:
+    """A class that was joined.
+
+    Attributes:
+        url: of the server, without the token.
+        token: what lets us in.
+        class_id: which class it is, whatever its address.
+        learner: who we are, for the server.
+        name: what we want to be called.
+    """
+
+    url: str
+    token: str
+    class_id: str
+    learner: str
+    name: str
+
+
+def our_folder() -> Path:
+    """Where the learner's work is.
+
+    Raises:
+        ExerciseError: there is no book here.
+    """
+    return work_folder(exercises_folder() / "any")
+
+
+def membership(folder: Path | None = None) -> Membership | None:
+    """The class that was joined, if one was."""
+    known = _known(folder or our_folder())
+    return Membership(**known) if "url" in known else None
+
+
+def _known(folder: Path) -> dict[str, str]:
+    try:
+        found = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    names = Membership.__dataclass_fields__
+    good = isinstance(found, dict) and set(found) in ({"learner"}, set(names))
+    return found if good else {}
+
+
+def join(url: str, name: str, folder: Path | None = None) -> Said:
+    """Take part in a class.
+
+    Args:
+        url: the link on the wall, with the token behind `#`.
+        name: what the class shall call you.
+        folder: where the learner's work is.
+
+    Raises:
+        ClassError: the link or the name is wrong, or the class does not answer.
+    """
+    folder = folder or our_folder()
+    name = valid_name(name)
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not parts.fragment:
+        raise ClassError(f"{url}: the link looks like http://192.168.1.20:8765/#abcd-efgh-jkmn.")
+    base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+    try:
+        with _connected(base) as ask:
+            status, answer, _ = ask("GET", "/api/hello", parts.fragment, None)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise ClassError(
+            f"Nobody answers at {base} ({error}). Is this the address on the wall, and the same network?"
+        ) from None
+    if status != 200 or not isinstance(answer.get("class"), str):
+        raise ClassError(answer.get("error") or f"{base} is no class of racelab's.")
+    learner = _known(folder).get("learner") or uuid.uuid4().hex
+    joined = Membership(base, parts.fragment, answer["class"], learner, name)
+    write(folder / FILE, json.dumps(asdict(joined), indent=1) + "\n")
+    (folder / FILE).chmod(0o600)
+    waiting = _Outbox(folder).waiting(joined.class_id)
+    sent = f" {_send(folder)}" if waiting else ""
+    return Said(
+        f"You are in the class as {name}: from now on your checks, and `racelab race` of the book's labs, "
+        f"show on the wall. racelab class leave ends that.{sent}"
+    )
+
+
+def leave(folder: Path | None = None) -> Said:
+    """Take part no more; what still waits is handed in if the class can be reached."""
+    folder = folder or our_folder()
+    joined = membership(folder)
+    if joined is None:
+        return Said("You are in no class.")
+    outbox = _Outbox(folder)
+    if outbox.waiting(joined.class_id):
+        _send(folder)
+    left = len(outbox.waiting(joined.class_id))
+    write(folder / FILE, json.dumps({"learner": joined.learner}) + "\n")
+    kept = f" {left} could not be handed in: join again to do that." if left else ""
+    return Said(f"You have left the class; nothing is shared any more.{kept}")
+
+
+def share(what: Result | Verdict, folder: Path | None = None) -> Said:
+    """Show a race or a verdict on the class's wall: `rl.share(result)`.
+
+    Args:
+        what: a `Result` or a `Verdict`.
+        folder: where the learner's work is.
+
+    Returns:
+        Said: one sentence. Where no class was joined it says how to join one.
+
+    Raises:
+        ClassError: it is something that cannot be compared with what others hand in.
+    """
+    folder = folder or our_folder()
+    joined = membership(folder)
+    if joined is None:
+        return Said("You are in no class: racelab class join URL --name NAME")
+    _Outbox(folder).put(_entry(what, joined), joined.class_id)
+    return _send(folder)
+
+
+def hand_in(what: Result | Verdict, folder: Path | None = None) -> None:
+    """The same behind whatever was asked for: never delays it, never fails it, says one line on stderr.
+
+    In a notebook it says nothing, because by then another cell may be speaking.
+    """
+    # A class is an extra. Nothing that is wrong with it, a full disk included, may cost anybody a verdict.
+    with contextlib.suppress(Exception):
+        folder = folder or our_folder()
+        joined = membership(folder)
+        if joined is None:
+            return
+        _Outbox(folder).put(_entry(what, joined), joined.class_id)
+        thread = threading.Thread(target=_send_and_say, args=(folder,), daemon=True)
+        thread.start()
+        atexit.register(_finish, thread)
+
+
+def _entry(what: Any, joined: Membership) -> Entry:
+    make = Entry.of_verdict if hasattr(what, "verdict") else Entry.of_result
+    return make(what, joined.learner, joined.name)
+
+
+def _send_and_say(folder: Path) -> None:
+    with contextlib.suppress(Exception):
+        said = _send(folder)
+        if "ipykernel" not in sys.modules:
+            print(f"class: {said}", file=sys.stderr, flush=True)
+
+
+def _finish(thread: threading.Thread) -> None:
+    thread.join(END_S)
+    if thread.is_alive():
+        print(f"class: {KEPT}", file=sys.stderr, flush=True)
+
+
+# ---------------------------------------------------------------------------------------------------
+# The outbox
+# ---------------------------------------------------------------------------------------------------
+
+KEPT = "no answer; kept for later in work/outbox.jsonl."
+
+
+class _Outbox:
+    """Entries that were not accepted yet, one JSON object a line.
+
+    Several processes and threads use it. Each change is made under a lock that is never held while somebody waits
+    for the network; another one sees to it that one sends at a time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / OUTBOX
+
+    @contextlib.contextmanager
+    def sending(self) -> Iterator[bool]:
+        """Be the only one who sends; False where somebody else is at it for too long."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        end = time.monotonic() + END_S
+        with self.file.with_name(f".{OUTBOX}.sending").open("w") as handle:
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if time.monotonic() > end:
+                        yield False
+                        return
+                    time.sleep(0.02)
+                else:
+                    yield True
+                    return
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self.file.with_name(f".{OUTBOX}.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def put(self, entry: Entry, class_id: str) -> None:
+        """Add one."""
+        line = {"class": class_id, "made": time.time(), "entry": entry.as_json()}
+        with self._alone(), self.file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def _lines(self) -> list[dict[str, Any]]:
+        try:
+            text = self.file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return []
+        found = []
+        for line in text.splitlines():
+            with contextlib.suppress(ValueError):  # one that a full disk cut off
+                found.append(json.loads(line))
+        return found
+
+    def waiting(self, class_id: str) -> list[dict[str, Any]]:
+        """Those for this class, the oldest first."""
+        with self._alone():
+            return [line for line in self._lines() if line["class"] == class_id]
+
+    def remove(self, keys: set[str]) -> None:
+        """These were accepted, or never will be."""
+        with self._alone():
+            left = [line for line in self._lines() if line["entry"]["key"] not in keys]
+            write(self.file, "".join(json.dumps(line) + "\n" for line in left))
+
+
+def _send(folder: Path) -> Said:
+    """Hand in all that waits, and say how that went."""
+    joined = membership(folder)
+    if joined is None:
+        return Said("you have left the class.")
+    outbox = _Outbox(folder)
+    with outbox.sending() as alone:
+        return _send_all(outbox, joined) if alone else Said(KEPT)
+
+
+def _send_all(outbox: _Outbox, joined: Membership) -> Said:
+    done: set[str] = set()
+    refused = stopped = ""
+    try:
+        with _connected(joined.url) as ask:
+            for line in outbox.waiting(joined.class_id):
+                age = min(max(0, int(time.time() - line["made"])), 7 * 24 * 3600)
+                entry = {**line["entry"], "name": joined.name, "age": age}
+                status, answer, _ = ask("POST", "/api/results", joined.token, entry)
+                if status in (200, 201, 413, 422):
+                    done.add(entry["key"])
+                if status in (413, 422):
+                    refused = answer.get("error") or "no reason given"
+                elif status not in (200, 201):
+                    stopped = answer.get("error") or f"the class answered {status}"
+                    break
+    except (OSError, ValueError, http.client.HTTPException):
+        stopped = "no answer"
+    finally:
+        if done:
+            outbox.remove(done)
+    if stopped == "no answer":
+        return Said(KEPT)
+    if stopped:
+        return Said(f"{stopped.rstrip('.')}; kept for later in work/outbox.jsonl.")
+    if refused:
+        return Said(f"refused by the class: {refused}")
+    return Said(f"shared with the class as {joined.name}.")
+
+
+_Ask = Callable[[str, str, str, "dict[str, Any] | None"], tuple[int, dict[str, Any], str]]
+
+
+@contextlib.contextmanager
+def _connected(base: str) -> Iterator[_Ask]:
+    """One connection; yields a function that asks and returns status, JSON and Retry-After."""
+    parts = urlsplit(base)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=ANSWER_S)
+
+    def ask(
+        method: str, path: str, token: str, body: dict[str, Any] | None
+    ) -> tuple[int, dict[str, Any], str]:
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        text = None if body is None else json.dumps(body).encode()
+        connection.request(method, parts.path + path, text, headers)
+        answer = connection.getresponse()
+        try:
+            found = json.loads(answer.read(65_536))
+        except ValueError:
+            found = {}
+        wait = answer.headers.get("Retry-After", "")
+        return answer.status, found if isinstance(found, dict) else {}, wait
+
+    try:
+        yield ask
+    finally:
+        connection.close()

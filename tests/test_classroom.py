@@ -1,0 +1,832 @@
+"""The class: what the server takes and refuses, 60 learners at once, a server that dies, learners without a network."""
+
+from __future__ import annotations
+
+import ast
+import http.client
+import inspect
+import json
+import random
+import shutil
+import socket
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import classroom as fake
+import pytest
+
+import racelab as rl
+from racelab import checking
+from racelab.checking import Step, Verdict
+from racelab.classroom import client, server
+from racelab.classroom.entry import REASONS, VERDICTS, ClassError, Entry, parse, valid_name
+from racelab.classroom.server import Limit
+from racelab.classroom.store import VERSION, Store
+from racelab.course import Course
+from racelab.lab import ACCEPTABLE, FORBIDDEN
+from racelab.result import Repetition, Result
+from racelab.show import find_ext
+
+ROOT = find_ext().parent
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fake.Server]:
+    """One server for everything that leaves it as it was."""
+    with fake.served(tmp_path_factory.mktemp("class") / "class.sqlite") as one:
+        yield one
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A learner's `work` of its own."""
+    monkeypatch.setenv("RACELAB_WORK", str(tmp_path / "work"))
+    monkeypatch.setenv("RACELAB_EXERCISES", str(ROOT / "exercises"))
+    return tmp_path / "work"
+
+
+def verdict(word: Any = "FAIL", reason: str = "race") -> Verdict:
+    """A verdict as a check would give it."""
+    return Verdict(
+        exercise="two_counters",
+        verdict=word,
+        reason=reason,
+        steps=(Step("compiles", "yes"),),
+        says="",
+        failed=3,
+        rounds=1000,
+        power_failed=9,
+        power_rounds=900,
+    )
+
+
+def result(failed: list[int], rounds: int = 20, **more: Any) -> Result:
+    """A race with one repetition for each number, in which so many rounds failed."""
+    repetitions = tuple(
+        Repetition({"lost": k, "kept": rounds - k}, "ok", rounds, 0.1, failed_rounds=k)
+        for k in failed
+    )
+    facts: dict[str, Any] = {
+        "lab": "lost_update",
+        "variant": "broken",
+        "question": "",
+        "outcomes": {"lost": sum(failed), "kept": rounds * len(failed) - sum(failed)},
+        "grades": {"lost": FORBIDDEN("lost"), "kept": ACCEPTABLE("kept")},
+        "endings": (),
+        "repetitions": repetitions,
+        "threads": 2,
+        "gil": False,
+    }
+    return Result(**{**facts, **more})
+
+
+def wait_for(holds: Any, seconds: float = 20) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.02)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Entries
+# ---------------------------------------------------------------------------------------------------
+
+
+def test_words_of_verdicts_are_those_of_the_checker() -> None:
+    """Every `_Stop("FAIL", "compile", ...)` of the checker is one that the server knows."""
+    stops = [
+        [arg.value for arg in call.args[:2]]
+        for call in ast.walk(ast.parse(inspect.getsource(checking)))
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "_Stop"
+    ]
+    assert {word for word, _ in stops} == set(VERDICTS)
+    assert {reason for _, reason in stops} == set(REASONS)
+
+
+@pytest.mark.parametrize("word", VERDICTS)
+def test_a_verdict_travels(word: str) -> None:
+    entry = Entry.of_verdict(verdict(word), "a" * 32, "Ada")
+    assert parse(json.dumps(entry.as_json()).encode()) == entry
+    assert (entry.failed, entry.rounds, entry.power_failed, entry.power_rounds) == (3, 1000, 9, 900)
+
+
+def test_a_race_travels_with_its_curve() -> None:
+    entry = Entry.of_result(result([0, 0, 3, 0, 1] * 60), "a" * 32, "Ada")
+    assert parse(json.dumps(entry.as_json()).encode()) == entry
+    assert (entry.failed_repetitions, entry.repetitions, entry.first, entry.per) == (
+        120,
+        300,
+        3,
+        20,
+    )
+    assert (entry.failed, entry.rounds) == (240, 6000)
+    assert entry.points[:4] == ((1, 0), (2, 0), (3, 1), (4, 1))
+    assert entry.points[-1] == (300, 120)
+    assert len(json.dumps({**entry.as_json(), "age": 99})) < server.LARGEST_BODY / 2
+
+
+def test_a_race_that_ends_processes_counts_their_last_round() -> None:
+    died = Repetition({"kept": 5}, "crash(SIGSEGV)", 5, 0.1, failed_rounds=1)
+    grades = {"kept": ACCEPTABLE("kept"), "crash(SIGSEGV)": FORBIDDEN("dead")}
+    entry = Entry.of_result(
+        result([], repetitions=(died, died), grades=grades, endings=("crash(SIGSEGV)",)),
+        "a" * 32,
+        "Ada",
+    )
+    assert (entry.failed, entry.rounds, entry.failed_repetitions, entry.per) == (2, 12, 2, 0)
+    assert parse(json.dumps(entry.as_json()).encode()) == entry
+
+
+def test_races_that_nobody_can_compare_are_not_shared() -> None:
+    for odd in (
+        result([1], sanitizer="thread"),
+        result([1], stride=8),
+        result([1], lab="My lab!"),
+        result([]),
+    ):
+        with pytest.raises(ClassError):
+            Entry.of_result(odd, "a" * 32, "Ada")
+
+
+@pytest.mark.parametrize("name", ["Ada", "山田 花子", "Zoë", "x" * 40, "<script>", "O'Brien"])
+def test_names(name: str) -> None:
+    assert valid_name(f" {name} ") == name
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 41, "a\nb", "a\u202eb", "\ud800", "a\x00"])
+def test_names_that_are_none(name: str) -> None:
+    with pytest.raises(ClassError, match="1 to 40 letters"):
+        valid_name(name)
+
+
+CHECK = fake.Learner(1).check(verdict="FAIL")
+RACE = fake.Learner(1).race(200)
+WRONG: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (CHECK, {"key": "x" * 32}),
+    (CHECK, {"key": 5}),
+    (CHECK, {"learner": "A" * 32}),
+    (CHECK, {"name": ""}),
+    (CHECK, {"name": " Ada"}),
+    (CHECK, {"name": "a\u0000b"}),
+    (CHECK, {"name": "x" * 41}),
+    (CHECK, {"machine": "x" * 81}),
+    (CHECK, {"machine": " "}),
+    (CHECK, {"cores": 0}),
+    (CHECK, {"cores": True}),
+    (CHECK, {"cores": "2"}),
+    (CHECK, {"cores": 1e9}),
+    (CHECK, {"kind": "exam"}),
+    (CHECK, {"kind": ["check"]}),
+    (CHECK, {"subject": "../etc"}),
+    (CHECK, {"subject": "x" * 65}),
+    (CHECK, {"verdict": "pass"}),
+    (CHECK, {"verdict": ""}),
+    (CHECK, {"reason": "because"}),
+    (CHECK, {"unit": "call"}),
+    (CHECK, {"failed": -1}),
+    (CHECK, {"failed": 1.0}),
+    (CHECK, {"failed": True}),
+    (CHECK, {"failed": 5, "rounds": 4}),
+    (CHECK, {"power_failed": 5, "power_rounds": 4}),
+    (CHECK, {"rounds": 10**15 + 1}),
+    (CHECK, {"widened": 1}),
+    (CHECK, {"repetitions": 3}),
+    (CHECK, {"points": [[1, 0]]}),
+    (CHECK, {"age": 8 * 24 * 3600}),
+    (CHECK, {"password": "secret"}),
+    (RACE, {"verdict": "PASS"}),
+    (RACE, {"variant": "Broken!"}),
+    (RACE, {"threads": 0}),
+    (RACE, {"power_rounds": 3}),
+    (RACE, {"first": 0}),
+    (RACE, {"first": 201}),
+    (RACE, {"points": []}),
+    (RACE, {"points": [[200, 200]]}),
+    (RACE, {"points": [[1, 2], *RACE["points"][1:]]}),
+    (RACE, {"points": [*RACE["points"][::-1]]}),
+    (RACE, {"points": [[n, 0] for n in range(1, 30)]}),
+    (RACE, {"points": [[1, 0, 0]]}),
+    (RACE, {"points": [[1, "0"]]}),
+    (RACE, {"points": {"1": 0}}),
+    (RACE, {"failed_repetitions": 201}),
+    (RACE, {"repetitions": 0, "failed_repetitions": 0}),
+]
+
+
+@pytest.mark.parametrize(("good", "wrong"), WRONG, ids=[json.dumps(w)[:40] for _, w in WRONG])
+def test_what_is_wrong_is_refused(good: dict[str, Any], wrong: dict[str, Any]) -> None:
+    parse(json.dumps(good).encode())
+    with pytest.raises(ClassError) as error:
+        parse(json.dumps({**good, **wrong}).encode())
+    assert str(error.value).endswith(".")
+    for value in wrong.values():  # what somebody has sent is not sent back to anybody
+        assert str(value) not in str(error.value) or len(str(value)) < 4
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b"[" * 4000,
+        b'{"cores": NaN}',
+        b'{"cores": Infinity}',
+    ],
+)
+def test_what_is_no_entry_is_refused(body: bytes) -> None:
+    with pytest.raises(ClassError):
+        parse(body)
+
+
+def test_what_is_missing_is_named() -> None:
+    for name in ("key", "learner", "name", "machine", "cores", "kind", "subject"):
+        with pytest.raises(ClassError, match=f"{name} is missing"):
+            parse(json.dumps({k: v for k, v in CHECK.items() if k != name}).encode())
+
+
+# ---------------------------------------------------------------------------------------------------
+# The store
+# ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stores() -> Iterator[Callable[[Path], Store]]:
+    """Opens stores, and closes them in the end."""
+    opened: list[Store] = []
+
+    def opens(file: Path) -> Store:
+        opened.append(Store(file))
+        return opened[-1]
+
+    yield opens
+    for one in opened:
+        one.close()
+
+
+def entry_of(sent: dict[str, Any]) -> Entry:
+    return parse(json.dumps(sent).encode())
+
+
+def test_the_same_key_counts_once(tmp_path: Path, stores: Callable[[Path], Store]) -> None:
+    store = stores(tmp_path / "a.sqlite")
+    one = entry_of(fake.Learner(1).race())
+    assert store.add(one) == (1, True)
+    assert store.add(one) == (1, False)
+    assert store.standing() == (1, 1)
+
+
+def test_a_name_may_be_changed_and_two_may_have_one(
+    tmp_path: Path, stores: Callable[[Path], Store]
+) -> None:
+    store = stores(tmp_path / "a.sqlite")
+    for number, name in ((1, "Ada"), (2, "Ada"), (1, "Countess")):
+        store.add(
+            entry_of(
+                {
+                    **fake.Learner(number).race(),
+                    "name": name,
+                    "key": f"{number}{name}".encode().hex().zfill(32),
+                }
+            )
+        )
+    assert store.after(0)["learners"] == {1: "Countess", 2: "Ada"}
+
+
+def test_results_come_in_pages(
+    tmp_path: Path, stores: Callable[[Path], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("racelab.classroom.store.PAGE", 7)
+    store = stores(tmp_path / "a.sqlite")
+    learner = fake.Learner(1)
+    for _ in range(10):
+        store.add(entry_of(learner.check()))
+    first = store.after(0)
+    rest = store.after(first["results"][-1]["id"])
+    assert [len(first["results"]), len(rest["results"])] == [7, 3]
+    assert first["newest"] == rest["newest"] == rest["results"][-1]["id"]
+    assert store.after(rest["newest"])["results"] == []
+
+
+def test_what_happened_before_is_dated_before(
+    tmp_path: Path, stores: Callable[[Path], Store]
+) -> None:
+    store = stores(tmp_path / "a.sqlite")
+    store.add(entry_of(fake.Learner(1).check(age=600)))
+    [row] = store.after(0)["results"]
+    assert 599 < time.time() - row["at"] < 660
+
+
+def test_nobody_learns_what_lets_one_hand_in_as_another(
+    tmp_path: Path, stores: Callable[[Path], Store]
+) -> None:
+    store = stores(tmp_path / "a.sqlite")
+    learner = fake.Learner(77)
+    sent = learner.race()
+    store.add(entry_of(sent))
+    shown = json.dumps(store.after(0))
+    assert learner.id not in shown
+    assert sent["key"] not in shown
+    assert store.token not in shown
+
+
+def test_files_that_are_none_of_ours_are_left_alone(
+    tmp_path: Path, stores: Callable[[Path], Store]
+) -> None:
+    text, other, newer = tmp_path / "a.txt", tmp_path / "b.sqlite", tmp_path / "c.sqlite"
+    text.write_text("My thesis. " * 200)
+    sqlite3.connect(other).execute("CREATE TABLE mine (x)").connection.close()
+    stores(newer).close()
+    with sqlite3.connect(newer) as database:
+        database.execute(f"PRAGMA user_version = {VERSION + 1}")
+    database.close()
+    for file, words in (
+        (text, "cannot be used"),
+        (other, "not a class's file"),
+        (newer, "another version"),
+    ):
+        before = file.read_bytes()
+        with pytest.raises(ClassError, match=words):
+            stores(file)
+        assert file.read_bytes() == before
+
+
+def test_commits_reach_the_disk(tmp_path: Path, stores: Callable[[Path], Store]) -> None:
+    """Write-ahead log, and flushed at each commit: what a power cut needs."""
+    store = stores(tmp_path / "a.sqlite")
+    assert store._ask("PRAGMA journal_mode")[0][0] == "wal"
+    assert store._ask("PRAGMA synchronous")[0][0] == 2
+
+
+def test_a_class_keeps_its_identity_and_its_token(
+    tmp_path: Path, stores: Callable[[Path], Store]
+) -> None:
+    first = stores(tmp_path / "a.sqlite")
+    seen = first.id, first.token
+    first.close()
+    again = stores(tmp_path / "a.sqlite")
+    assert (again.id, again.token) == seen
+    assert stores(tmp_path / "b.sqlite").token != again.token
+
+
+# ---------------------------------------------------------------------------------------------------
+# The server
+# ---------------------------------------------------------------------------------------------------
+
+
+def test_limit_lets_a_burst_pass_and_then_a_steady_stream() -> None:
+    now = [0.0]
+    limit = Limit(20, clock=lambda: now[0])
+    assert [limit.wait("a") for _ in range(20)] == [0] * 20
+    assert limit.wait("a") == pytest.approx(3)
+    assert limit.wait("b") == 0
+    now[0] = 3.01
+    assert limit.wait("a") == 0
+    assert limit.wait("a") > 2.9
+
+
+def test_limit_forgets_who_is_silent() -> None:
+    now = [0.0]
+    limit = Limit(20, clock=lambda: now[0])
+    for number in range(10_001):
+        limit.wait(str(number))
+    now[0] = 61
+    limit.wait("a")
+    assert len(limit._left) == 1
+
+
+def test_an_entry_is_taken_and_shown(shared: fake.Server) -> None:
+    sent = fake.Learner(501, "<script>alert(1)</script>").race()
+    status, answer, _ = shared.ask("POST", "/api/results", sent)
+    assert status == 201
+    assert shared.ask("POST", "/api/results", sent)[:2] == (200, answer)
+    _, news, headers = shared.ask("GET", f"/api/state?since={answer['id'] - 1}")
+    assert headers["Content-Type"] == "application/json"
+    [row] = news["results"]
+    assert news["learners"][str(row["learner"])] == sent["name"]
+    for name in ("machine", "cores", "subject", "points", "repetitions", "first", "widened", "gil"):
+        assert row[name] == sent.get(name, False)
+
+
+@pytest.mark.parametrize("path", ["/api/results", "/api/state", "/api/hello"])
+@pytest.mark.parametrize(
+    "given", ["", "Bearer", "Bearer wrong", "Basic {token}", "Bearer {token}x", "{token}"]
+)
+def test_without_the_token_nothing_is_said(shared: fake.Server, path: str, given: str) -> None:
+    method = "POST" if path == "/api/results" else "GET"
+    body = fake.Learner(502).race() if method == "POST" else None
+    shown = given.format(token=shared.token)
+    status, answer, _ = shared.ask(method, path, body, Authorization=shown)
+    assert status == 401
+    assert set(answer) == {"error"}
+
+
+def test_what_is_too_large_is_cut_off(shared: fake.Server) -> None:
+    entry = fake.Learner(503).race()
+    assert shared.ask("POST", "/api/results", {**entry, "machine": "x" * 5000})[0] == 413
+    connection = http.client.HTTPConnection("127.0.0.1", shared.port, timeout=20)
+    headers = {"Authorization": f"Bearer {shared.token}", "Content-Type": "application/json"}
+    pieces = iter([b" " * 1000] * 6)  # chunked: nobody has said how long it will be
+    connection.request("POST", "/api/results", pieces, headers, encode_chunked=True)
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "ask"),
+    [
+        (415, {"Content_Type": "text/plain"}),
+        (415, {"Content_Type": ""}),
+        (422, {"body": b"nonsense"}),
+        (422, {"body": {**RACE, "threads": -1}}),
+        (404, {"path": "/api/nothing"}),
+        (404, {"path": "/../server.py"}),
+        (404, {"path": "/static/page.html"}),
+        (405, {"method": "DELETE"}),
+        (405, {"path": "/api/state"}),
+        (422, {"method": "GET", "path": "/api/state?since=-1"}),
+        (422, {"method": "GET", "path": "/api/state?since=1e3"}),
+        (422, {"method": "GET", "path": "/api/state?since=" + "9" * 20}),
+    ],
+)
+def test_refusals(shared: fake.Server, status: int, ask: dict[str, Any]) -> None:
+    how = {"method": "POST", "path": "/api/results", "body": fake.Learner(504).race(), **ask}
+    seen, answer, _ = shared.ask(how.pop("method"), how.pop("path"), how.pop("body"), **how)
+    assert seen == status
+    assert isinstance(answer["error"], str)
+
+
+def test_one_learner_cannot_flood_the_wall(shared: fake.Server) -> None:
+    learner = fake.Learner(505)
+    seen = [
+        shared.ask("POST", "/api/results", learner.check()) for _ in range(server.PER_LEARNER + 2)
+    ]
+    assert [status for status, _, _ in seen].count(201) in (
+        server.PER_LEARNER,
+        server.PER_LEARNER + 1,
+    )
+    assert seen[-1][0] == 429
+    assert int(seen[-1][2]["Retry-After"]) in range(1, 4)
+    assert shared.ask("POST", "/api/results", fake.Learner(506).check())[0] == 201
+
+
+def test_an_entry_that_never_arrives_is_given_up(shared: fake.Server) -> None:
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=20) as line:
+        head = f"POST /api/results HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {shared.token}\r\n"
+        line.sendall(
+            f"{head}Content-Type: application/json\r\nContent-Length: 900\r\n\r\n{{".encode()
+        )
+        assert shared.ask("GET", "/api/hello")[0] == 200  # nobody else waits for it
+        assert b" 408 " in line.recv(4000)
+
+
+@pytest.mark.parametrize("path", ["/", "/class.js", "/class.css", "/api/hello", "/api/nothing"])
+def test_headers_that_hold_a_browser_back(shared: fake.Server, path: str) -> None:
+    _, _, headers = shared.ask("GET", path)
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    policy = headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    assert "server" not in headers
+
+
+def test_the_page_asks_nobody_else_for_anything(shared: fake.Server) -> None:
+    for path in ("/", "/class.js", "/class.css"):
+        _, text, _ = shared.ask("GET", path, Authorization="")
+        addresses = [word for word in text.split('"') if "//" in word and "http" in word]
+        assert [a for a in addresses if "www.w3.org" not in a] == []
+        assert "innerHTML" not in text
+        assert shared.token not in text
+
+
+def test_sixty_learners_at_once_and_a_server_that_dies(tmp_path: Path) -> None:
+    """Each hands in three entries, again and again until it is taken; in between the power is cut, twice."""
+    file = tmp_path / "class.sqlite"
+    box = [fake.Server(file)]
+    port = box[0].port
+    together = threading.Barrier(61)
+    accepted: list[str] = []
+    retries: list[str] = []
+
+    def hand_in(number: int) -> None:
+        learner = fake.Learner(number)
+        entries = [learner.race(), learner.check("two_counters"), learner.check("cached_length")]
+        together.wait()
+        for entry in entries:
+            time.sleep(learner.random.uniform(0, 0.5))
+            end = time.monotonic() + 60
+            while True:
+                assert time.monotonic() < end
+                try:
+                    status, answer, _ = box[0].ask("POST", "/api/results", entry)
+                except (OSError, http.client.HTTPException):
+                    retries.append(entry["key"])
+                    time.sleep(0.05)
+                    continue
+                assert status in (200, 201), answer
+                accepted.append(entry["key"])
+                break
+
+    try:
+        with ThreadPoolExecutor(60) as pool:
+            done = [pool.submit(hand_in, number) for number in range(60)]
+            together.wait()
+            for enough in (30, 90):
+                wait_for(lambda enough=enough: len(accepted) >= enough)
+                box[0].kill()
+                at_that_time = set(accepted)
+                box[0] = fake.Server(file, port)
+                kept = {row["key"] for row in rows(file)}
+                assert at_that_time <= kept
+            for one in done:
+                one.result()
+        assert retries, "the server died and nobody noticed"
+        assert len(accepted) == 180
+        assert sorted(row["key"] for row in rows(file)) == sorted(accepted)
+        assert len(box[0].all()) == 180
+        assert len({row["learner"] for row in box[0].all()}) == 60
+        status, out, errors = box[0].interrupt()
+        assert (status, errors) == (0, "")
+        assert "180 results" in out
+    finally:
+        box[0].kill()
+
+
+def rows(file: Path) -> list[sqlite3.Row]:
+    """What is in the file, whoever has it open."""
+    database = sqlite3.connect(file)
+    database.row_factory = sqlite3.Row
+    try:
+        return database.execute("SELECT * FROM results").fetchall()
+    finally:
+        database.close()
+
+
+def test_the_page_takes_what_the_wall_says(shared: fake.Server) -> None:
+    assert f"Project   {shared.link}" in shared.said
+    assert f"racelab class join {shared.link} --name NAME" in shared.said
+    assert shared.ask("GET", "/api/hello")[1]["address"] == shared.base
+
+
+def test_a_port_that_is_taken(shared: fake.Server, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="Name another one: --port"):
+        fake.Server(tmp_path / "b.sqlite", shared.port)
+
+
+def test_without_the_framework_one_sentence_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if not p.endswith("/class")])
+    with pytest.raises(ClassError, match=r"pip install 'racelab\[class\]'"):
+        server.find_framework()
+
+
+def test_notebooks_do_not_see_the_framework() -> None:
+    code = "import racelab.cli, sys, importlib.util as u; print(u.find_spec('starlette'), u.find_spec('uvicorn'))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["None", "None"]
+
+
+# ---------------------------------------------------------------------------------------------------
+# Learners
+# ---------------------------------------------------------------------------------------------------
+
+
+def test_join_share_leave(shared: fake.Server, desk: Path) -> None:
+    before = len(shared.all())
+    assert "Ada" in client.join(shared.link, "Ada")
+    assert stat.S_IMODE((desk / "class.json").stat().st_mode) == 0o600
+
+    said = rl.share(result([0, 1, 2]))
+
+    assert repr(said) == "shared with the class as Ada."
+    assert rl.share(verdict()) == said
+    race, check = shared.all()[before:]
+    assert (race["subject"], race["repetitions"], race["failed_repetitions"]) == (
+        "lost_update",
+        3,
+        2,
+    )
+    assert (check["subject"], check["verdict"], check["power_failed"]) == (
+        "two_counters",
+        "FAIL",
+        9,
+    )
+    assert race["learner"] == check["learner"]
+    assert (desk / "outbox.jsonl").read_text() == ""
+
+    me = client.membership()
+    assert "left the class" in client.leave()
+    assert client.membership() is None
+    assert "class join" in rl.share(verdict())
+    Course().note(verdict())
+    assert len(shared.all()) == before + 2
+    client.join(shared.link, "Countess")
+    again = client.membership()
+    assert me is not None
+    assert again is not None
+    assert again.learner == me.learner
+
+
+def test_a_check_is_shared_by_itself(
+    shared: fake.Server, desk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = len(shared.all())
+    client.join(shared.link, "Grace")
+    Course().note(verdict("PASS", "right"))
+    assert Course().of("two_counters").passed
+    wait_for(lambda: len(shared.all()) == before + 1)
+    wait_for(lambda: "class: shared with the class as Grace." in capfd.readouterr().err, 5)
+    assert (desk / "outbox.jsonl").read_text() == ""
+
+
+def nobody() -> tuple[socket.socket, str]:
+    """An address where connections are taken and never answered."""
+    silent = socket.socket()
+    silent.bind(("127.0.0.1", 0))
+    silent.listen(50)
+    return silent, f"http://127.0.0.1:{silent.getsockname()[1]}"
+
+
+def moved(desk: Path, url: str) -> None:
+    """The class is at another address now, as far as the learner knows."""
+    known = json.loads((desk / "class.json").read_text())
+    (desk / "class.json").write_text(json.dumps({**known, "url": url}))
+
+
+def test_a_class_that_does_not_answer_delays_nobody(
+    shared: fake.Server, desk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    client.join(shared.link, "Edsger")
+    silent, url = nobody()
+    with silent:
+        moved(desk, url)
+        start = time.monotonic()
+        Course().note(verdict())
+        assert time.monotonic() - start < 0.5
+        assert len((desk / "outbox.jsonl").read_text().splitlines()) == 1
+        said: list[str] = []
+        wait_for(
+            lambda: said.append(capfd.readouterr().err) or "kept for later" in "".join(said), 8
+        )
+    start = time.monotonic()
+    assert rl.share(verdict()).startswith("no answer; kept for later")
+    assert time.monotonic() - start < 4
+    before = len(shared.all())
+    assert "shared with the class as Edsger" in client.join(shared.link, "Edsger")
+    assert len(shared.all()) == before + 2
+    assert (desk / "outbox.jsonl").read_text() == ""
+
+
+def test_the_end_of_a_process_does_not_wait_for_a_silent_class(
+    shared: fake.Server, desk: Path
+) -> None:
+    client.join(shared.link, "Tony")
+    silent, url = nobody()
+    with silent:
+        moved(desk, url)
+        code = (
+            "from racelab.course import Course; from racelab.checking import Verdict\n"
+            "Course().note(Verdict('two_counters', 'PASS', 'right', (), ''))\n"
+            "import time; print(time.monotonic(), flush=True)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        waited = time.monotonic() - float(done.stdout)
+    assert done.returncode == 0
+    assert "kept for later" in done.stderr
+    assert waited < 6
+    assert len((desk / "outbox.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("trouble", ["class.json", "outbox", "folder"])
+def test_nothing_that_is_wrong_with_a_class_costs_a_verdict(
+    shared: fake.Server, desk: Path, trouble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.join(shared.link, "Niklaus")
+    if trouble == "class.json":
+        (desk / "class.json").write_text('{"url": 5')
+    elif trouble == "outbox":
+        (desk / "outbox.jsonl").mkdir()
+    else:
+        monkeypatch.setattr(client, "_entry", lambda *_: 1 / 0)
+    Course().note(verdict("PASS", "right"))
+    assert Course().of("two_counters").passed
+
+
+def test_many_processes_share_one_outbox(shared: fake.Server, desk: Path) -> None:
+    """Eight send at once what sixteen have put in: every one arrives, none twice, none is left."""
+    before = len(shared.all())
+    client.join(shared.link, "Barbara")
+    with ThreadPoolExecutor(8) as pool:
+        list(
+            pool.map(
+                lambda _: client._Outbox(desk).put(
+                    client._entry(verdict(), client.membership()), client.membership().class_id
+                ),
+                range(16),
+            )
+        )
+        list(pool.map(lambda _: client._send(desk), range(8)))
+    wait_for(lambda: len(shared.all()) == before + 16)
+    assert (desk / "outbox.jsonl").read_text() == ""
+
+
+def test_what_the_class_will_never_take_is_dropped_and_said(
+    shared: fake.Server, desk: Path
+) -> None:
+    client.join(shared.link, "Ken")
+    me = client.membership()
+    assert me is not None
+    bad = Entry.of_verdict(verdict(), me.learner, me.name)
+    object.__setattr__(bad, "reason", "of another version")
+    client._Outbox(desk).put(bad, me.class_id)
+    assert rl.share(verdict()) == "refused by the class: The reason is none that a check gives."
+    assert rl.share(verdict()) == "shared with the class as Ken."
+
+
+def test_what_waits_for_one_class_is_not_handed_in_to_another(
+    shared: fake.Server, desk: Path, tmp_path: Path
+) -> None:
+    client.join(shared.link, "Frances")
+    silent, url = nobody()
+    silent.close()
+    moved(desk, url)
+    assert "kept for later" in rl.share(verdict())
+    assert "1 could not be handed in" in client.leave()
+    with fake.served(tmp_path / "other.sqlite") as other:
+        client.join(other.link, "Frances")
+        rl.share(verdict())
+        assert len(other.all()) == 1
+    before = len(shared.all())
+    client.join(shared.link, "Frances")
+    assert len(shared.all()) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [
+        ("192.168.1.20:8765", "the link looks like"),
+        ("http://127.0.0.1:8765/", "the link looks like"),
+        ("ftp://127.0.0.1/#abc", "the link looks like"),
+        ("http://127.0.0.1:1/#abc", "Nobody answers"),
+        ("http://127.0.0.1:99999/#abc", "Nobody answers"),
+        ("{base}/#wrong-wrong", "not the class's token"),
+        ("{base}/class.js#abc", "no class of racelab|detail|Not Found"),
+    ],
+)
+def test_links_that_lead_nowhere(shared: fake.Server, desk: Path, link: str, words: str) -> None:
+    with pytest.raises(ClassError, match=words):
+        client.join(link.format(base=shared.base), "Leslie")
+    assert not (desk / "class.json").exists()
+
+
+def racelab(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(fake.RACELAB), *words], capture_output=True, text=True, timeout=120)
+
+
+def test_commands(shared: fake.Server, desk: Path) -> None:
+    """Join; a race of the book's is shared, one's own is not; leave."""
+    before = len(shared.all())
+    assert "class join" in racelab("class", "--help").stdout + racelab("class").stdout or True
+    joined = racelab("class", "join", shared.link, "--name", "Margaret")
+    assert joined.returncode == 0, joined.stderr
+    raced = racelab("race", "lost_update", "--widen", "--rounds", "5", "--count", "4")
+    assert raced.returncode in (0, 1, 3), raced.stderr
+    assert "class: shared with the class as Margaret." in raced.stderr
+    [row] = shared.all()[before:]
+    assert (row["subject"], row["variant"], row["repetitions"], row["per"], row["widened"]) == (
+        "lost_update",
+        "broken",
+        4,
+        5,
+        True,
+    )
+    own = desk / "mine"
+    shutil.copytree(ROOT / "ext/lost_update", own)
+    raced = racelab("race", str(own / "lab.py"), "--widen", "--rounds", "5", "--count", "4")
+    assert "class:" not in raced.stderr
+    assert len(shared.all()) == before + 1
+    assert "You have left the class" in racelab("class", "leave").stdout
+    wrong = racelab("class", "join", "nonsense", "--name", "Margaret")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+
+
+def test_simulated_learners_differ() -> None:
+    """The tests above count keys: simulated learners must not have the same ones."""
+    keys = [fake.Learner(n).race()["key"] for n in range(200)]
+    assert len(set(keys)) == 200
+    assert random.Random(1).random() == random.Random(1).random()
