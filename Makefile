@@ -26,7 +26,7 @@ test: book env-checks  ## all tests
 	@$(RUN)/test.py
 
 .PHONY: test-race
-test-race: env env-checks  ## the long racing tests
+test-race: env env-checks env-nbgrader  ## the long racing tests
 	@$(RUN)/test.py --race
 
 .PHONY: serve
@@ -41,13 +41,15 @@ lab: env env-book  ## JupyterLab with the chapters as notebooks
 check: env env-checks  ## ruff, mypy and the C compiler's warnings
 	@$(RUN)/check.py
 
-.PHONY: env env-book env-checks
+.PHONY: env env-book env-checks env-nbgrader
 env:  ## the free-threaded kernel environment (PY=3.14t for another version)
 	@$(RUN)/envs.py kernel
 env-book:
 	@$(RUN)/envs.py book
 env-checks:
 	@$(RUN)/envs.py checks
+env-nbgrader:  ## nbgrader, to hand out exercises and collect them
+	@$(RUN)/envs.py nbgrader
 
 .PHONY: record
 record: env  ## run what the book shows as recorded, and keep it in notebooks/recorded/ (RECORD=--stale: what has drifted)

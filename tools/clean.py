@@ -9,7 +9,7 @@ from pathlib import Path
 
 from project import BUILD, KERNELS, ROOT, cache_folder, remove, say
 
-ENVIRONMENTS = [ROOT / f".venv-{name}" for name in ("tools", "book", "ft", "checks")]
+ENVIRONMENTS = [ROOT / f".venv-{name}" for name in ("tools", "book", "ft", "checks", "nbgrader")]
 CACHES = [ROOT / name for name in (".mypy_cache", ".ruff_cache", ".pytest_cache", "dist", "build")]
 # Only folders with names that our own tools give; whatever else lies in the cache is not ours to remove.
 CACHED = ("assets", "modules", "node-*")

@@ -14,7 +14,7 @@ from pathlib import Path
 from envs import FROM_SOURCE, LOCKS, interpreter, tools, uv
 from project import ROOT, say
 
-UNIVERSAL = ("tools", "build", "book", "checks", "node")
+UNIVERSAL = ("tools", "build", "book", "checks", "node", "nbgrader")
 
 
 def main() -> int:
