@@ -166,6 +166,7 @@ def environment() -> dict[str, str]:
     values["JUPYTER_PREFER_ENV_PATH"] = "0"
     values["RACELAB_BOOK"] = str(ROOT)
     values["RACELAB_PROGRESS"] = "0"  # a progress bar leaves an empty output on the page
+    values["RACELAB_STATIC"] = "1"  # living figures are written for the site
     values["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     return values
 
