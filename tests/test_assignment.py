@@ -26,7 +26,7 @@ SLUG = "two_counters"
 @pytest.fixture(autouse=True)
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to work in, and a kernel that has seen no answer yet."""
-    monkeypatch.setenv("RACELAB_EXERCISES", str(find_ext().parent / "exercises"))
+    monkeypatch.setenv("RACELAB_BOOK", str(find_ext().parent))
     monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
     monkeypatch.setattr(assignment, "_answers", {})
     monkeypatch.chdir(tmp_path)
@@ -166,7 +166,8 @@ def test_in_a_shell_the_cells_do_what_they_say(desk: Path) -> None:
     """The magic comes as the notebook loads it; a broken answer fails, at its line in the cell, without a traceback."""
     found = cells(find_exercise("silent_test"))
     broken = "%%answer silent_test\n\ndef broken(:\n    pass\n"
-    texts = [found["setup"].source, "%%answer no_such\nx", broken, found["grade"].source]
+    graded = found["grade"].source
+    texts = [found["setup"].source, "%%answer silent\nx", graded, broken, graded]
     done = subprocess.run(
         [sys.executable, "-c", SHELL],
         input=json.dumps(texts),
@@ -176,14 +177,12 @@ def test_in_a_shell_the_cells_do_what_they_say(desk: Path) -> None:
         timeout=60,
         check=True,
     )
-    loaded, unknown, taken, graded = json.loads(done.stdout.splitlines()[-1])
-    assert loaded[0]
-    assert unknown[1] == "UsageError"
-    assert "no exercise 'no_such'" in unknown[3]
-    assert taken[0]
-    assert graded[1] == "Fail"
-    assert "line 3" in graded[2]
-    assert "Traceback" not in graded[3]
+    loaded, other, too_early, taken, judged = json.loads(done.stdout.splitlines()[-1])
+    assert [one[0] for one in (loaded, other, taken)] == [True] * 3
+    assert too_early[1] == judged[1] == "Fail"
+    assert "begins with %%answer silent_test" in too_early[2]
+    assert "line 3" in judged[2]
+    assert "Traceback" not in too_early[3] + judged[3]
 
 
 # -- what is written --------------------------------------------------------------------------------
