@@ -55,6 +55,8 @@ function drawn(name, attributes = {}, ...content) {
 const who = (name) => element("span", { class: "who", dir: "auto", title: name }, name);
 /** A name that may be broken after its underscores, and nowhere else. */
 const slug = (name) => element("code", {}, ...name.split(/(?<=_)/).flatMap((part) => [part, element("wbr")]));
+/** A command whose words stay whole. */
+const command = (text) => element("code", {}, ...text.split(" ").flatMap((word) => [element("span", { class: "word" }, word), " "]));
 const many = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
 
 // -- Asking -----------------------------------------------------------------------------------------------------
@@ -204,7 +206,7 @@ function interval(failed, runs) {
 function percent(share) {
   if (share === 0) return "0";
   const value = share * 100;
-  return `${value >= 0.001 ? Number(value.toPrecision(2)) : value.toExponential(0)} %`;
+  return `${value >= 0.001 ? Number(value.toPrecision(2)) : value.toExponential(0)}\u00a0%`;
 }
 
 function minutes(seconds) {
@@ -352,7 +354,7 @@ function perRound(rows, subject, _view, most) {
   const floor = 10 ** Math.floor(Math.log10(Math.min(...rates, 0.1)));
   const ticks = logTicks(floor, 1, percent, 7);
   return {
-    xs: { low: low / 1.15, high, title: `${subject.unit}s that were run`, ticks: logTicks(low / 1.15, high, short, most) },
+    xs: { low: low / 1.4, high, title: `${subject.unit}s that were run`, ticks: logTicks(low / 1.4, high, short, most) },
     ys: { low: floor, high: 1, log: true, ticks: [...ticks, { at: 0, word: "none" }], title: `failures per ${subject.unit}` },
   };
 }
@@ -610,7 +612,7 @@ function drawProgress(all) {
 function drawJoin() {
   const local = ["localhost", "127.0.0.1"].includes(location.hostname);
   const base = local && state.address ? state.address : location.origin;
-  $("join-line").textContent = `racelab class join ${base}/#${token} --name YOURS`;
+  $("join").replaceChildren(element("span", {}, "Take part: "), command(`racelab class join ${base}/#${token} --name YOURS`));
 }
 
 function drawChoice(all, view, views) {
@@ -650,7 +652,7 @@ function draw(anyway = false) {
   if (nobody || !all.length) {
     $("plot").replaceChildren(element("div", { class: "nothing" },
       element("p", {}, nobody ? "Nobody has handed anything in yet." : "Nothing was raced yet."),
-      element("p", {}, "For one plot of everybody: ", element("code", {}, "racelab race lost_update --rounds 1 --count 100"))));
+      element("p", {}, "For one plot of everybody: ", command("racelab race lost_update --rounds 1 --count 100"))));
     $("plot-title").textContent = "Failure rates";
     $("legend").replaceChildren();
     $("caption").textContent = "";

@@ -1,0 +1,372 @@
+"""The class's page in a browser: sixty learners at once, a server that dies meanwhile, and what a class would see."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import _browser as web
+import classroom as fake
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(web.CHROMIUM is None, reason=web.NO_CHROMIUM),
+    pytest.mark.skipif(not fake.RACELAB.exists(), reason="needs the kernel environment: make env"),
+]
+
+EVIL = "<img src=x onerror=alert(1)>"
+LONG = "Wilhelmina-Alexandra Montgomery-Smythe"
+SIZES = (0, 12, 60)
+MARKS = "#plot .dot"
+
+
+def fill(server: fake.Server, learners: int) -> None:
+    """A class in the middle of an afternoon."""
+    for number in range(learners):
+        learner = fake.Learner(
+            number, {3: EVIL, 7: LONG, 8: "<script>alert(2)</script>"}.get(number)
+        )
+        entries = [learner.race((20, 100, 100, 400)[number % 4])]
+        if number % 4 == 1:
+            entries += [learner.check("two_counters", "FAIL", age=age) for age in (900, 500)]
+        else:
+            entries.append(learner.check("two_counters", "PASS" if number % 3 else None, age=2000))
+            entries += [
+                learner.check("cached_length", "FAIL", age=1500),
+                learner.check("cached_length"),
+            ]
+        for entry in entries:
+            assert server.ask("POST", "/api/results", entry)[0] == 201
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, fake.Server]]:
+    """Classes of several sizes, which no test changes."""
+    folder = tmp_path_factory.mktemp("class")
+    running: dict[int, fake.Server] = {}
+
+    def start(size: int) -> None:
+        running[size] = fake.Server(folder / f"{size}.sqlite")
+        fill(running[size], size)
+
+    try:
+        with ThreadPoolExecutor(len(SIZES)) as pool:
+            list(pool.map(start, SIZES))
+        yield running
+    finally:
+        for server in running.values():
+            server.kill()
+
+
+@pytest.fixture
+def page(browser: Browser, classes: dict[int, fake.Server]) -> Iterator[Page]:
+    """The page of a class of twelve."""
+    with web.offline(browser, classes[12].base) as (context, watch):
+        page = context.new_page()
+        page.goto(classes[12].link)
+        page.wait_for_selector(MARKS)
+        yield page
+    assert watch.outside == watch.failed == watch.messages == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("width", [1280, 1920, 390])
+def test_page_is_fit_to_be_seen(
+    browser: Browser, classes: dict[int, fake.Server], size: int, width: int
+) -> None:
+    """Nothing missing, nothing asked of anybody else, nothing too wide, nothing that axe objects to: light and dark."""
+    web.SCREENSHOTS.mkdir(exist_ok=True, parents=True)
+    with web.offline(browser, classes[size].base, width=width) as (context, watch):
+        page = context.new_page()
+        page.goto(classes[size].link)
+        page.wait_for_selector(MARKS if size else ".nothing")
+        views = page.locator("#views input").all() if size == max(SIZES) else [None]
+        for view in views:
+            if view is not None:
+                view.check()
+            for mode in web.MODES:
+                page.emulate_media(color_scheme=mode)  # type: ignore[arg-type]
+                page.wait_for_function(
+                    "(mode) => document.documentElement.dataset.theme === mode", arg=mode
+                )
+                if width != 1920:  # the same as 1280, but larger
+                    assert web.violations(page) == []
+                page.screenshot(
+                    path=web.SCREENSHOTS / f"class-{size}-{views.index(view)}-{mode}-{width}.png",
+                    full_page=True,
+                )
+            assert web.overflow(page) == []
+        assert "self-reported" in page.inner_text("body").lower()
+    assert watch.outside == watch.failed == watch.messages == []
+
+
+def test_a_projected_page_needs_no_scrolling(
+    browser: Browser, classes: dict[int, fake.Server]
+) -> None:
+    """Plot, legend and both lists are in view, and the smallest letters are not small."""
+    with web.offline(browser, classes[60].base) as (context, _):
+        page = context.new_page()
+        page.set_viewport_size({"width": 1920, "height": 1080})
+        page.goto(classes[60].link)
+        page.wait_for_selector(MARKS)
+        for part in ("#plot", "#legend", "#caption", "#stuck", "#progress"):
+            box = page.locator(part).bounding_box()
+            assert box is not None
+            assert box["y"] + box["height"] <= 1080, part
+        smallest: float = page.evaluate(
+            "() => Math.min(...[...document.querySelectorAll('main *')].filter((e) => e.textContent.trim() && "
+            "e.checkVisibility()).map((e) => parseFloat(getComputedStyle(e).fontSize)))"
+        )
+        assert smallest >= 17
+
+
+def test_sixty_learners_at_once_and_a_restart(browser: Browser, tmp_path: Path) -> None:
+    """They hand in while the server is killed and started again; the page never has to be loaded again."""
+    file = tmp_path / "class.sqlite"
+    box = [fake.Server(file)]
+    link, port = box[0].link, box[0].port
+    together = threading.Barrier(61)
+    half, again = threading.Event(), threading.Event()
+    taken: list[str] = []
+
+    def hand_in(number: int) -> None:
+        learner = fake.Learner(number)
+        entries = [learner.race(), learner.check("two_counters"), learner.check("cached_length")]
+        together.wait()
+        for entry in entries:
+            end = time.monotonic() + 60
+            while time.monotonic() < end:
+                try:
+                    assert box[0].ask("POST", "/api/results", entry)[0] in (200, 201)
+                except (OSError, fake.http.client.HTTPException):
+                    half.set()
+                    time.sleep(0.1)
+                    continue
+                taken.append(entry["key"])
+                break
+            if len(taken) >= 60:
+                half.set()
+                again.wait(60)
+
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    try:
+        page = context.new_page()
+        page.goto(link)
+        page.wait_for_selector(".nothing")
+        page.evaluate("() => { window.sameDocument = true; }")
+        with ThreadPoolExecutor(60) as pool:
+            done = [pool.submit(hand_in, number) for number in range(60)]
+            together.wait()
+            assert half.wait(60)
+            box[0].kill()
+            before = len(taken)
+            again.set()
+            status = page.locator("#status")
+            expect(status).to_have_text(
+                re.compile(r"No connection since \d\d:\d\d; trying again\."), timeout=20_000
+            )
+            box[0] = fake.Server(file, port)
+            for one in done:
+                one.result()
+        assert 0 < before < 180
+        assert len(set(taken)) == 180
+        expect(page.locator("#count")).to_have_text(
+            "60 learners, 180 results, self-reported", timeout=20_000
+        )
+        expect(status).to_have_text("")
+        expect(page.locator(MARKS)).to_have_count(60)
+        assert page.evaluate("() => window.sameDocument")
+        assert len({row["id"] for row in box[0].all()}) == 180
+    finally:
+        again.set()
+        context.close()
+        box[0].kill()
+
+
+def test_names_are_text(page: Page) -> None:
+    alerts: list[Any] = []
+    page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
+    page.locator("#numbers summary").click()
+    expect(page.locator("#numbers").get_by_text(EVIL)).to_be_visible()
+    expect(page.locator("#numbers").get_by_text("<script>alert(2)</script>")).to_be_visible()
+    assert page.locator("main img, main script").count() == 0
+    assert EVIL in "".join(page.locator(f"{MARKS} title").all_text_contents())
+    assert alerts == []
+
+
+def test_rate_against_count(page: Page, classes: dict[int, fake.Server]) -> None:
+    """A mark for each learner, as high as its rate and as far as its count; one look for each machine."""
+    races = [row for row in classes[12].all() if row["kind"] == "race"]
+    assert (
+        page.locator("#plot-title").inner_text()
+        == "lost_update, broken: 2 threads, 1 round a repetition"
+    )
+    assert page.locator(MARKS).count() == len(races) == 12
+    looks = page.evaluate(
+        "() => new Set([...document.querySelectorAll('#plot .dot')].map((e) => getComputedStyle(e).stroke)).size"
+    )
+    assert looks == len({row["machine"] for row in races}) == page.locator("#legend li").count()
+    seen = places(page)
+    by_rate = sorted(races, key=lambda row: row["failed_repetitions"] / row["repetitions"])
+    heights = [seen[said(row)][1] for row in by_rate]
+    assert heights == sorted(heights, reverse=True)
+    columns = {
+        n: [seen[said(row)][0] for row in races if row["repetitions"] == n] for n in (20, 100, 400)
+    }
+    assert max(columns[20]) < min(columns[100]) < max(columns[100]) < min(columns[400])
+
+
+def said(row: dict[str, Any]) -> str:
+    return (
+        f": {row['failed_repetitions']} of {row['repetitions']} repetitions failed#{row['learner']}"
+    )
+
+
+def places(page: Page) -> dict[str, tuple[float, float]]:
+    """What a mark says, without the name, and which learner's it is by its order -> where it is."""
+    found = page.evaluate(
+        """() => [...document.querySelectorAll('#plot .dot')].map((e) => {
+          const [x, y] = e.getAttribute('transform').match(/[\\d.]+/g).map(Number);
+          return [e.querySelector('title').textContent, x, y];
+        })"""
+    )
+    return {
+        f"{text[text.rindex(': ') :]}#{number}": (x, y)
+        for number, (text, x, y) in enumerate(found, start=1)
+    }
+
+
+def test_seen_at_least_once(page: Page, classes: dict[int, fake.Server]) -> None:
+    """Each learner is a step upwards at its first failure; who has seen none is hollow; the dashed line is 1-(1-p)^N."""
+    races = [row for row in classes[12].all() if row["kind"] == "race"]
+    page.get_by_role("radio", name="seen at least once").check()
+    expect(page.locator("#plot .expected")).to_have_count(1)
+    marks = sorted(places(page).values(), key=lambda place: (place[0], -place[1]))
+    heights = [y for _, y in marks]
+    assert heights == sorted(heights, reverse=True)
+    assert len(set(heights)) >= sum(row["first"] > 0 for row in races)
+    assert page.locator(f"{MARKS}.hollow").count() == sum(not row["first"] for row in races) > 0
+    failed = sum(row["failed_repetitions"] for row in races)
+    runs = sum(row["repetitions"] for row in races)
+    assert f"{failed} of {runs:,} repetitions" in page.inner_text("#caption")
+
+
+def test_rates_of_starters(page: Page, classes: dict[int, fake.Server]) -> None:
+    latest = {
+        row["learner"]: row
+        for row in classes[12].all()
+        if row["subject"] == "two_counters" and row["power_rounds"]
+    }
+    page.get_by_label("What is shown").select_option(label="Exercise two_counters: its starter")
+    expect(page.locator(MARKS)).to_have_count(len(latest))
+    assert page.locator("#views input").count() == 1
+    page.locator("#numbers summary").click()
+    rows = page.locator("#numbers tbody tr").all()
+    shown = {tuple(row.locator("td.number").all_inner_texts()) for row in rows}
+    assert shown == {
+        (f"{row['power_rounds']:,}", f"{row['power_failed']:,}") for row in latest.values()
+    }
+
+
+def test_who_is_stuck_where(page: Page) -> None:
+    place = page.locator("#stuck .place").filter(has_text="two_counters")
+    assert "3 stuck" in place.inner_text()
+    assert place.locator(".who").all_inner_texts() == ["Grace A.", "Leslie A.", "山田 A."]
+    assert re.search(r"\b1[56] min\b", place.inner_text())
+
+    page.get_by_label("Names").uncheck()
+
+    assert "3 stuck" in place.inner_text()
+    assert place.locator(".who").count() == 0
+    page.locator("#numbers summary").click()
+    assert set(page.locator("#numbers .who").all_inner_texts()) == {"a learner"}
+    assert EVIL not in page.content()
+    assert "Grace" not in page.content()
+
+
+def test_how_far_exercises_are(page: Page, classes: dict[int, fake.Server]) -> None:
+    checks = [row for row in classes[12].all() if row["subject"] == "cached_length"]
+    last = {row["learner"]: row["verdict"] for row in checks}
+    passed = {row["learner"] for row in checks if row["verdict"] == "PASS"}
+    words = page.locator("#progress li").filter(has_text="cached_length").inner_text()
+    assert f"{len(passed)} passed" in words
+    for verdict, word in (("FAIL", "failing"), ("INCONCLUSIVE", "inconclusive")):
+        count = sum(v == verdict for learner, v in last.items() if learner not in passed)
+        assert (f"{count} {word}" in words) == bool(count)
+
+
+def test_keyboard_reaches_everything_and_keeps_its_place(page: Page) -> None:
+    seen = web.tab_through(page)
+    shown = page.locator("a, button, select, summary, input, [tabindex='0']").count()
+    assert "Skip to the plot" in seen[0]["html"]
+    assert [one["html"] for one in seen if not one["ring"] and "radio" not in one["html"]] == []
+    assert len(seen) >= shown - 2 - 1  # two of three radio buttons, and the folded table
+
+    page.locator("#legend button").first.focus()
+    page.keyboard.press("Enter")
+    assert page.locator(f"{MARKS}.away").count() > 0
+    assert page.evaluate("() => document.activeElement.closest('#legend') !== null")
+    page.keyboard.press("Enter")
+    assert page.locator(f"{MARKS}.away").count() == 0
+
+    page.locator("#views input:checked").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#plot .expected")).to_have_count(1)
+    assert page.evaluate("() => document.activeElement.value") == "seen"
+
+
+def test_colours_are_chosen_and_remembered(page: Page) -> None:
+    def now() -> str:
+        return str(page.evaluate("() => document.documentElement.dataset.theme"))
+
+    assert now() == "light"
+    page.locator("#theme").press("Enter")
+    assert now() == "dark"
+    page.reload()
+    assert now() == "dark"
+    page.locator("#theme").press("Enter")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
+
+
+@pytest.mark.parametrize(
+    ("tail", "words"),
+    [("", "The link is not whole"), ("#wrong-token", "This is not the class's token")],
+)
+def test_a_link_that_is_not_right_says_so(
+    browser: Browser, classes: dict[int, fake.Server], tail: str, words: str
+) -> None:
+    with web.offline(browser, classes[0].base) as (context, _):
+        page = context.new_page()
+        page.goto(f"{classes[0].base}/{tail}")
+        expect(page.locator("#status")).to_contain_text(words)
+        assert page.locator(MARKS).count() == 0
+
+
+def test_another_class_at_the_same_address_begins_anew(browser: Browser, tmp_path: Path) -> None:
+    """A new file and an old page: nothing of the old class stays on the wall. Its token is another one, too."""
+    first = fake.Server(tmp_path / "a.sqlite")
+    fill(first, 3)
+    context = browser.new_context()
+    try:
+        page = context.new_page()
+        page.goto(first.link)
+        expect(page.locator("#count")).to_contain_text("3 learners")
+        first.kill()
+        with fake.served(tmp_path / "b.sqlite", first.port) as second:
+            fill(second, 1)
+            expect(page.locator("#status")).to_contain_text(
+                "This is not the class's token", timeout=15_000
+            )
+            page.goto(second.link)
+            expect(page.locator("#count")).to_contain_text("1 learner,")
+    finally:
+        context.close()
+        first.kill()
