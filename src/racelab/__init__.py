@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from racelab.build import BuildError, Built, compile, load
     from racelab.checking import Verdict
     from racelab.classroom.client import share
+    from racelab.debuggers import PostMortem, post_mortem
     from racelab.exercise import Cost, Exercise, ExerciseError, exercises
     from racelab.lab import ACCEPTABLE, FORBIDDEN, INTERESTING, Actor, Grade, Lab, find_lab, labs
     from racelab.machine import environment
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from racelab.recording import recorded
     from racelab.result import Comparison, Repetition, Result, compare, merge
     from racelab.runner import Ending, run_child
+    from racelab.sessions import Session, Transcript, session
     from racelab.show import show_diff, show_source
     from racelab.stats import plan
 
@@ -41,6 +43,11 @@ _HOME = {
     "race": "racing",
     "scan_offsets": "racing",
     "recorded": "recording",
+    "PostMortem": "debuggers",
+    "post_mortem": "debuggers",
+    "Session": "sessions",
+    "Transcript": "sessions",
+    "session": "sessions",
     "Verdict": "checking",
     "share": "classroom.client",
     "check": "practice",
@@ -82,10 +89,13 @@ __all__ = [
     "ExerciseError",
     "Grade",
     "Lab",
+    "PostMortem",
     "RaceError",
     "Repetition",
     "Result",
     "Scan",
+    "Session",
+    "Transcript",
     "Verdict",
     "__version__",
     "calibrate",
@@ -102,10 +112,12 @@ __all__ = [
     "merge",
     "panel",
     "plan",
+    "post_mortem",
     "race",
     "recorded",
     "run_child",
     "scan_offsets",
+    "session",
     "share",
     "show_diff",
     "show_exercise",

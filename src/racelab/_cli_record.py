@@ -28,13 +28,11 @@ def add_commands(commands: Any) -> None:
 
 
 def _record(options: argparse.Namespace) -> int:
-    from racelab.recording import drift, load_plan, record
+    from racelab.recording import drift, is_recorded, load_plan, record
     from racelab.show import find_ext
 
     slugs = options.slugs or sorted(
-        folder.name
-        for folder in find_ext().iterdir()
-        if (folder / "lab.py").is_file() or (folder / "measure.py").is_file()
+        folder.name for folder in find_ext().iterdir() if is_recorded(folder)
     )
     if options.only and len(options.slugs) != 1:
         raise ValueError("--only goes with one LAB: name it.")

@@ -6,7 +6,8 @@ A line of ``notebooks/recorded/<slug>.jsonl`` is either a race (`Result.to_json_
      "date": "...", "wall_s": 12.3}
 
 What is recorded is said by ``ext/<slug>/measure.py``, where there is one: ``RACES``, a list of arguments of
-`race`, and ``MEASUREMENTS``, names of functions that return rows. A measurement that depends on other folders
+`race`, and ``MEASUREMENTS``, names of functions that return rows. ``ext/<slug>/sessions.py`` adds sessions with
+outside tools (see `sessions`), each a measurement of one row. A measurement that depends on other folders
 of `ext` names them in ``DEPENDS``, and the cells of chapters it uses in ``CELLS``, e.g. ("03_green", "%%c slow_counter"). Without that file, every variant of the folder's lab is raced once.
 """
 
@@ -219,21 +220,31 @@ def load_plan(slug: str) -> Recording:
         ValueError: measure.py says something that cannot be; the message says what.
     """
     from racelab.lab import load_labs
+    from racelab.sessions import depends as used_by_sessions
+    from racelab.sessions import measurements
 
     folder = find_ext() / slug
     lab_file, plan_file = folder / "lab.py", folder / "measure.py"
-    if not lab_file.is_file() and not plan_file.is_file():
-        raise FileNotFoundError(f"ext/{slug} has neither lab.py nor measure.py: nothing to record.")
+    if not is_recorded(folder):
+        raise FileNotFoundError(
+            f"ext/{slug} has neither lab.py nor measure.py nor sessions.py: nothing to record."
+        )
     plan = _import(plan_file, f"measure_{slug}") if plan_file.is_file() else ModuleType("none")
     races = getattr(plan, "RACES", None)
     if races is None:
         labs = load_labs(lab_file) if lab_file.is_file() else []
         races = [{"lab": one.name, "variant": v} for one in labs for v in one.variants]
     filled = tuple(_filled(slug, number, race) for number, race in enumerate(races))
-    depends = [slug, *getattr(plan, "DEPENDS", ())]
+    depends = [slug, *getattr(plan, "DEPENDS", ()), *used_by_sessions(slug)]
     cells = [cell(*where) for where in getattr(plan, "CELLS", ())]
     digest = sources_digest(depends, cells)
-    return Recording(slug, filled, dict(getattr(plan, "MEASUREMENTS", {})), digest)
+    named = {**getattr(plan, "MEASUREMENTS", {}), **measurements(slug)}
+    return Recording(slug, filled, named, digest)
+
+
+def is_recorded(folder: Path) -> bool:
+    """Whether a folder of `ext` says that there is something to record."""
+    return any((folder / name).is_file() for name in ("lab.py", "measure.py", "sessions.py"))
 
 
 def _filled(slug: str, number: int, race: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,908 @@
+"""A lab under a debugger, where its bug shows: `racelab debug` and `racelab post-mortem`.
+
+The lab is raced in the one process that the debugger has started, with what the race used (see `debuggee`). A crash stops
+it; something forbidden that is no crash raises SIGTRAP, which stops it, too; and a deadlock is seen from here, in the
+tally, and stopped by the same signal. Under a debugger signals, not timing, are different: a race shows about as often.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from racelab import lastrace, toolbox
+from racelab.outside import Output, environment, run
+from racelab.racing import RaceError, Stall, Tally, core
+from racelab.runner import rows_to_html
+from racelab.show import MARKER
+
+if TYPE_CHECKING:
+    from racelab.lab import Lab
+    from racelab.result import Result
+
+__all__ = ["PostMortem", "Setting", "batch", "debug", "last_race", "post_mortem"]
+
+DEBUGGERS = ("gdb", "lldb")
+LABELS = 64
+#: How long one run of the C core takes; between two of them we look at what has come out.
+RUN_S = 0.25
+#: How long it may take until the bug shows under the debugger, and how much longer to print the stacks.
+SHOW_S = 30.0
+PRINT_S = 45.0
+#: Frames of the interpreter that are shown above the extension's, and of a thread that is not in it.
+INNER_FRAMES = 5
+OTHER_FRAMES = 2
+_MARK = "@@racelab"
+
+
+# ---------------------------------------------------------------------------------------------------
+# What is raced
+# ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A race, as it is made again under a debugger.
+
+    Attributes:
+        lab: what is raced.
+        variant: of it.
+        threads, gil, widen, release, stride, offsets_ns: as for `race`.
+        python: the interpreter. Default: this one.
+        endings: wait for a crash or a hang: what else is forbidden does not stop it.
+    """
+
+    lab: Lab
+    variant: str | None = None
+    threads: int = 0
+    gil: int | None = None
+    widen: bool = False
+    release: str = "barrier"
+    stride: int = 1
+    offsets_ns: tuple[float, ...] = ()
+    python: str = ""
+    endings: bool = False
+
+    @property
+    def title(self) -> str:
+        """Lab and variant."""
+        return f"{self.lab.name} {self.variant or ''}".strip()
+
+
+def setting(lab: Lab | str | Path, variant: str | None = None, **more: Any) -> Setting:
+    """A `Setting` with the defaults filled in.
+
+    Raises:
+        ValueError, FileNotFoundError: there is no such lab or variant, or not for so many threads.
+    """
+    from racelab.lab import find_lab
+
+    chosen = find_lab(lab)
+    threads = more.pop("threads", None) or chosen.allowed_threads[0]
+    chosen.cast(threads)
+    forbidden = [k for k, g in chosen.outcomes.items() if g.name == "FORBIDDEN"]
+    more.setdefault("endings", _has_ending(forbidden))
+    return Setting(chosen, chosen.variant(variant), threads, **more)
+
+
+def _has_ending(labels: Sequence[str]) -> bool:
+    """Whether there is a crash or a hang among them: there a stack says most."""
+    return any(label.startswith(("crash(", "hang")) for label in labels)
+
+
+# ---------------------------------------------------------------------------------------------------
+# The last race
+# ---------------------------------------------------------------------------------------------------
+
+
+def last_race() -> tuple[Setting, tuple[str, ...]]:
+    """The race that was run last on this machine by this user, and the forbidden outcomes that it showed.
+
+    Raises:
+        RaceError: none was, or its lab is not to be found any more.
+    """
+    try:
+        facts = lastrace.recall()
+        return _setting_of(facts), tuple(map(str, facts["seen"]))
+    except FileNotFoundError as error:
+        raise RaceError("nothing was raced yet: name a LAB, e.g. borrowed_ref.") from error
+    except (OSError, LookupError, TypeError, ValueError) as error:
+        raise RaceError(
+            f"what was raced last cannot be found again ({error}): name a LAB."
+        ) from error
+
+
+def _setting_of(facts: dict[str, Any]) -> Setting:
+    name = str(facts["lab"])
+    lab = lastrace.labs.get(name) or (f"{facts['file']}:{name}" if facts["file"] else name)
+    return setting(
+        lab,
+        facts["variant"],
+        threads=facts["threads"],
+        gil=None if facts["gil"] is None else int(facts["gil"]),
+        widen=facts["widened"],
+        release=facts["release"],
+        stride=facts["stride"],
+        offsets_ns=tuple(facts["offsets_ns"]),
+    )
+
+
+def _of_result(result: Result) -> tuple[Setting, tuple[str, ...]]:
+    facts = lastrace.facts_of(result)
+    return _setting_of(facts), tuple(facts["seen"])
+
+
+# ---------------------------------------------------------------------------------------------------
+# The program
+# ---------------------------------------------------------------------------------------------------
+
+_PROGRAM = '''\
+"""{title}: raced until its bug shows. Written by racelab for a debugger."""
+
+import sys
+
+sys.path.append({package!r})
+from racelab.debuggee import main
+
+main({job})
+'''
+
+
+@dataclass
+class _Prepared:
+    """A program that races a lab, and what it takes to watch it."""
+
+    setting: Setting
+    folder: Path
+    program: Path
+    tally: Path
+    note: Path
+    python: str
+    env: dict[str, str | None]
+    breakpoints: list[str] = field(default_factory=list)
+
+    def facts(self) -> dict[str, Any]:
+        """What the program has told: its pid and, once it shows, what."""
+        with contextlib.suppress(OSError, ValueError):
+            found = json.loads(self.note.read_text(encoding="utf-8"))
+            if isinstance(found, dict):
+                return found
+        return {}
+
+
+@contextlib.contextmanager
+def _prepared(chosen: Setting, limit_s: float | None, debugger: str) -> Iterator[_Prepared]:
+    from racelab.processes import package_folder
+    from racelab.racing import _from_this_process, _lab_for_child
+    from racelab.runner import module_paths
+
+    core()
+    _debugger(debugger)
+    lab = chosen.lab
+    python = chosen.python or sys.executable
+    other = None if python == sys.executable else python
+    files = lab.source_files(chosen.variant)
+    from racelab.build import compile, compiler_version
+
+    flags = [str(flag) for flag in lab.flags]
+    if debugger == "lldb" and "clang" not in compiler_version():
+        # Up to LLVM 20, lldb loses its way in a function of which gcc has put a cold part elsewhere.
+        flags.append("-fno-reorder-blocks-and-partition")
+    built = compile(files, flags=flags, python=other) if files else None
+    known = [*_from_this_process(), *([built] if built else [])]
+    modules = {**module_paths(known), **_core_of(other)}
+    with tempfile.TemporaryDirectory(prefix="racelab-debug-") as temporary:
+        folder = Path(temporary)
+        tally, note = folder / "tally", folder / "note.json"
+        program = folder / f"race_{lab.name}.py"
+        forbidden = [k for k, g in lab.outcomes.items() if g.name == "FORBIDDEN"]
+        job = {
+            **_lab_for_child(lab),
+            "path": [str(entry) for entry in sys.path if entry],
+            "package": package_folder(),
+            "modules": modules,
+            "imports": [*([built.name] if built else []), *lab.modules],
+            "threads": chosen.threads,
+            "allow_gil": chosen.gil == 1,
+            "widen": chosen.widen,
+            "labels": LABELS,
+            "tally": str(tally),
+            "note": str(note),
+            "limit_s": limit_s,
+            "run": {
+                "rounds": 1 if lab.mode == "cold" else None,
+                "seconds": None if lab.mode == "cold" else RUN_S,
+                "release": chosen.release,
+                "stride": chosen.stride,
+                "offsets_ns": list(chosen.offsets_ns) or [0.0] * chosen.threads,
+                "stop_on": [] if chosen.endings else forbidden,
+            },
+            "endings": chosen.endings,
+        }
+        _write_program(program, chosen.title, job)
+        env = {"PYTHON_GIL": None if chosen.gil is None else str(chosen.gil)}
+        points = [f"{path.name}:{n}" for path in files for n in _race_lines(path)[:1]]
+        yield _Prepared(chosen, folder, program, tally, note, python, env, points)
+
+
+def _write_program(path: Path, title: str, job: dict[str, Any]) -> None:
+    from pprint import pformat
+
+    text = _PROGRAM.format(title=title, package=job["package"], job=pformat(job, sort_dicts=False))
+    path.write_text(text, encoding="utf-8")
+    path.with_name("tally").write_bytes(b"")
+
+
+def _core_of(python: str | None) -> dict[str, str]:
+    """racelab's C core for another interpreter."""
+    if python is None:
+        return {}
+    from racelab.build import compile
+
+    folder = Path(__file__).parent
+    others = sorted(folder.glob("_race_*.c"))
+    built = compile(
+        [folder / "_race.c", *others], flags=["-fvisibility=hidden", "-pthread"], python=python
+    )
+    return {"racelab._race": str(built.path)}
+
+
+def _race_lines(path: Path) -> list[int]:
+    """The first line of each [race] region that holds code: where a breakpoint tells most."""
+    if path.suffix == ".pyx":  # gdb knows the lines of the C file that Cython made of it
+        return []
+    found, inside, taken = [], False, False
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if MARKER.match(line):
+            inside, taken = not inside, False
+        elif inside and not taken and re.search(r"[;{(=]", line) and not _is_comment(line):
+            taken = True
+            found.append(number)
+    return found
+
+
+def _is_comment(line: str) -> bool:
+    return line.lstrip().startswith(("/*", "*", "//", "#"))
+
+
+# ---------------------------------------------------------------------------------------------------
+# The watch
+# ---------------------------------------------------------------------------------------------------
+
+
+class _StopWhenStuck:
+    """Stops a program that a debugger runs, once, when it has stopped getting on."""
+
+    interval_s = 0.1
+
+    def __init__(self, prepared: _Prepared) -> None:
+        self.prepared = prepared
+        self.stall: Stall | None = None
+        self.tally: Tally | None = None
+        self.why = ""
+
+    def __call__(self, _pid: int) -> str | None:
+        """Look once; never asks for the debugger to be ended."""
+        if self.why:
+            return None
+        facts = self.prepared.facts()
+        if not facts or "shown" in facts:
+            return None
+        if self.stall is None:
+            self.tally = _SharedTally(self.prepared)
+            self.stall = Stall(self.tally, self.prepared.setting.lab.stall_s, threading.Event())
+        found = None if _is_stopped(facts["pid"]) else self.stall(facts["pid"])
+        if found:
+            self.why = found
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(facts["pid"], signal.SIGTRAP)
+        return None
+
+    def close(self) -> None:
+        """Give the tally's memory back."""
+        if self.tally is not None:
+            self.tally.close()
+
+
+class _SharedTally(Tally):
+    """A tally in a file with a name: a debugger does not hand on our descriptors."""
+
+    def __init__(self, prepared: _Prepared) -> None:
+        import mmap
+
+        self.core = core()
+        self.file = prepared.tally.open("r+b")
+        size = self.core.tally_size(prepared.setting.threads, LABELS)
+        self.memory = mmap.mmap(self.file.fileno(), size)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether a debugger has stopped it: then nobody waits for a lock."""
+    with contextlib.suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "tT"
+    return True
+
+
+# ---------------------------------------------------------------------------------------------------
+# Debuggers
+# ---------------------------------------------------------------------------------------------------
+
+
+def _debugger(name: str) -> str:
+    if name not in DEBUGGERS:
+        raise ValueError(f"--with {name}: give {' or '.join(DEBUGGERS)}.")
+    found = toolbox.find(name)
+    if found is None:
+        raise RaceError(f"{name} is not here: {toolbox.INSTALL}.")
+    return found
+
+
+def _command(name: str, prepared: _Prepared, commands: Sequence[str], *, batch: bool) -> list[str]:
+    """The debugger, its commands, and the program."""
+    program = _debugger(name)
+    target = [prepared.python, str(prepared.program)]
+    if name == "gdb":
+        words = toolbox.gdb_command(program, prepared.python, batch=batch)
+        return [*words, *(w for one in commands for w in ("-ex", one)), "--args", *target]
+    words = toolbox.lldb_command(program, batch=batch)
+    for one in commands:
+        words += ["-o", one]
+    if batch:  # a crash ends the commands of -o; those of -k are for then
+        after = list(commands)
+        if "run" in after:
+            after = after[after.index("run") + 1 :]
+        words += [word for one in after for word in ("-k", one)]
+    return [*words, "--", *target]
+
+
+def _check_traces(name: str, text: str) -> None:
+    if toolbox.refused(text):
+        raise RaceError(
+            f"{name} may not trace another process here (ptrace is refused, as in many containers and on Binder): "
+            "run the container with --cap-add=SYS_PTRACE, or look at the recorded session."
+        )
+
+
+def batch(
+    lab: Lab | str | Path | Setting,
+    variant: str | None = None,
+    *,
+    debugger: str = "gdb",
+    commands: Sequence[str] = ("run", "bt"),
+    seconds: float = SHOW_S,
+    timeout_s: float | None = None,
+    **more: Any,
+) -> Output:
+    """Race a lab under a debugger in batch mode and return what the debugger printed.
+
+    Args:
+        lab: as for `race`, or a `Setting`.
+        variant: of the lab.
+        debugger: "gdb" or "lldb".
+        commands: the debugger's own; "run" races until the bug shows, or `seconds` are over.
+        seconds: how long it is raced at most.
+        timeout_s: limit for everything together. Default: enough for the stacks as well.
+        more: `threads`, `gil`, `widen`, `python` and so on of a `Setting`.
+
+    Raises:
+        RaceError: there is no such debugger here, or it may not trace.
+    """
+    chosen = lab if isinstance(lab, Setting) else setting(lab, variant, **more)
+    with _prepared(chosen, seconds, debugger) as prepared:
+        return _run_batch(debugger, prepared, commands, timeout_s or seconds + PRINT_S)[0]
+
+
+def _run_batch(
+    name: str, prepared: _Prepared, commands: Sequence[str], timeout_s: float
+) -> tuple[Output, str]:
+    """The debugger's output, and why we have stopped the program, if we have."""
+    look = _StopWhenStuck(prepared)
+    command = _command(name, prepared, commands, batch=True)
+    try:
+        seen = run(
+            command, timeout_s=timeout_s, env=prepared.env, folder=prepared.folder, look=look
+        )
+    finally:
+        look.close()
+        _end(prepared)
+    _check_traces(name, seen.text)
+    return seen, look.why
+
+
+def _end(prepared: _Prepared) -> None:
+    """What a debugger that was killed may have left behind."""
+    pid = prepared.facts().get("pid", 0)
+    with contextlib.suppress(OSError, TypeError, ProcessLookupError):
+        if str(prepared.program) in Path(f"/proc/{pid}/cmdline").read_text():
+            os.kill(int(pid), signal.SIGKILL)
+
+
+def debug(
+    lab: Lab | str | Path,
+    variant: str | None = None,
+    *,
+    debugger: str = "gdb",
+    commands: Sequence[str] = (),
+    **more: Any,
+) -> int:
+    """Start a debugger in this terminal on a lab; returns the debugger's exit status.
+
+    Args:
+        lab, variant: as for `race`.
+        debugger: "gdb" or "lldb".
+        commands: to begin with.
+        more: as for `batch`.
+    """
+    with _prepared(setting(lab, variant, **more), None, debugger) as prepared:
+        command = _command(debugger, prepared, commands, batch=False)
+        print(_advice(debugger, prepared), flush=True)
+        given = environment(prepared.env)
+        kept = {name: os.environ[name] for name in ("TERM",) if name in os.environ}
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the debugger's
+        process = subprocess.Popen(command, env={**given, **kept})
+        look = _StopWhenStuck(prepared)
+        try:
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    return process.wait(timeout=look.interval_s)
+                look(process.pid)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            look.close()
+            signal.signal(signal.SIGINT, before)
+            _end(prepared)
+
+
+def _advice(name: str, prepared: _Prepared) -> str:
+    """What to type first."""
+    at = prepared.breakpoints[0] if prepared.breakpoints else None
+    if name == "gdb":
+        stacks = "thread apply all bt" + (
+            ", py-bt" if toolbox.gdb_extension(prepared.python) else ""
+        )
+        here = f"break {at}" if at else ""
+    else:
+        stacks = "bt all"
+        here = f"breakpoint set --file {at.replace(':', ' --line ')}" if at else ""
+    lines = [f"{prepared.setting.title} under {name}: it is raced until its bug shows."]
+    lines.append(
+        f"  run                 until it crashes, hangs, or shows what is forbidden; then {stacks}"
+    )
+    if here:
+        lines.append(f"  {here}    stops in the window, before `run`")
+    return "\n".join(lines)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Stacks
+# ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a C stack.
+
+    Attributes:
+        number: 0 is the innermost.
+        function, arguments: as the debugger prints them.
+        file, line: of its source, where known: the file's name alone.
+        kind: "extension", "core" (racelab's), "interpreter" or "system".
+    """
+
+    number: int
+    function: str
+    arguments: str
+    file: str
+    line: int | None
+    kind: str
+
+    @property
+    def place(self) -> str:
+        """Function, file and line."""
+        where = (
+            f" at {self.file}:{self.line}" if self.line else f" in {self.file}" * bool(self.file)
+        )
+        return f"{self.function}{where}"
+
+    def __str__(self) -> str:
+        called = f"{self.function}({_short(self.arguments)})"
+        return f"#{self.number:<2} {called}{self.place[len(self.function) :]}"
+
+
+def _short(arguments: str, width: int = 90) -> str:
+    """Arguments without those that the compiler has thrown away."""
+    parts = re.sub(r"\w+=<(?:optimized out|unavailable)>(?:, )?", "", arguments).rstrip(", ")
+    return parts if len(parts) <= width else parts[:width].rstrip() + " ..."
+
+
+@dataclass(frozen=True)
+class Thread:
+    """One thread of a stopped program.
+
+    Attributes:
+        number: the debugger's.
+        current: whether it is the one that stopped the program.
+        frames: innermost first.
+        python: its Python frames, "name (file:line)", innermost first; racelab's own left out.
+    """
+
+    number: int
+    current: bool
+    frames: tuple[Frame, ...]
+    python: tuple[str, ...] = ()
+
+    @property
+    def extension(self) -> tuple[Frame, ...]:
+        """Its frames in the module under study."""
+        return tuple(frame for frame in self.frames if frame.kind == "extension")
+
+    @property
+    def waits(self) -> str:
+        """The address of the lock that it waits for, or ""."""
+        for frame in self.frames[:12]:
+            found = _WAITS.match(frame.function)
+            if found and frame.kind != "extension":
+                lock = re.search(
+                    r"\b(?:m|mutex|lock|rwlock|sem|addr)=(?:m@entry=)?(0x[0-9a-f]+)",
+                    frame.arguments,
+                )
+                if lock:
+                    return f"{int(lock[1], 16):#x}"
+        return ""
+
+    def lines(self) -> list[str]:
+        """Its stack from the extension up, the rest folded to a count."""
+        lines: list[str] = []
+        before = 0
+        for number, frame in enumerate(self.frames):
+            if frame.kind != "extension":
+                continue
+            between = self.frames[before:number]
+            # The innermost frames say what failed, those next to the extension what it had asked for.
+            # Of a thread that waits, how the lock function does it is nobody's affair.
+            first = 2 if before == 0 and not self.waits else 0
+            last = 0 if before else 1 if self.waits else INNER_FRAMES - 2
+            lines += _folded(between, first, last)
+            lines.append(str(frame))
+            before = number + 1
+        rest = self.frames[before:]
+        lines += _folded(rest, 0 if before else OTHER_FRAMES, 0)
+        if self.python:
+            lines.append("Python: " + ", called by ".join(self.python[:3]))
+        return lines
+
+
+def _folded(frames: Sequence[Frame], first: int, last: int) -> list[str]:
+    """The first and the last of some frames, and a count of those between."""
+    if len(frames) <= first + last:
+        return [str(frame) for frame in frames]
+    middle = frames[first : len(frames) - last]
+    kinds = {frame.kind for frame in middle}
+    whose = "racelab's core and the interpreter" if "core" in kinds else "the interpreter"
+    word = "frame" if len(middle) == 1 else "frames"
+    end = frames[len(frames) - last :] if last else ()
+    return [
+        *(str(frame) for frame in frames[:first]),
+        f"... {len(middle)} {word} of {whose}",
+        *(str(frame) for frame in end),
+    ]
+
+
+_WAITS = re.compile(
+    r"_?Py(?:Raw)?Mutex_Lock\w*|_PyMutex_LockTimed|_PyCriticalSection\w*Begin\w*|_PySemaphore_Wait\w*|_PyParkingLot_Park"
+    r"|_*(?:GI_*)*_*pthread_(?:mutex|rwlock|cond)_\w*(?:lock|wait)\w*|PyThread_acquire_lock\w*|futex_\w+|_*lll_lock_wait\w*"
+)
+_GDB_FRAME = re.compile(
+    r"^#(?P<n>\d+)\s+(?:0x[0-9a-f]+ in )?(?P<fn>[^\s(][^(]*?) \((?P<args>.*)\)"
+    r"(?: at (?P<file>[^\s:]+):(?P<line>\d+)| from (?P<lib>\S+))?$"
+)
+_GDB_THREAD = re.compile(r"^Thread (?P<n>\d+) \(.*\):?$")
+_GDB_PYTHON = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<fn>.+)$')
+_LLDB_FRAME = re.compile(
+    r"^\s*\*? frame #(?P<n>\d+): 0x[0-9a-f]+ (?P<lib>[^`\s]+)`(?P<fn>.+?)"
+    r"(?: at (?P<file>[^\s:]+):(?P<line>\d+)(?::\d+)?)?(?: \[(?:opt|artificial|inlined)\])*$"
+)
+_LLDB_THREAD = re.compile(r"^(?P<star>[* ]) thread #(?P<n>\d+)(?:,|$)")
+
+
+def _kind(file: str, library: str, extension: set[str]) -> str:
+    name = Path(file).name
+    if name in extension or Path(library).name.split(".")[0] in {Path(f).stem for f in extension}:
+        return "extension"
+    if name.startswith("_race"):
+        return "core"
+    if re.search(r"^(?:\./)?(?:Python|Objects|Modules|Include|Parser|Programs)/", file):
+        return "interpreter"
+    return "interpreter" if Path(library).name.startswith(("python", "libpython")) else "system"
+
+
+def _gdb_threads(text: str, extension: set[str]) -> list[Thread]:
+    """The threads in what `thread`, `thread apply all bt` and `thread apply all py-bt` have printed."""
+    parts = text.split(f"{_MARK} ")
+    by_name = {part.partition("\n")[0].strip(): part.partition("\n")[2] for part in parts[1:]}
+    current = re.search(r"Current thread is (\d+)", by_name.get("current", ""))
+    python: dict[int, list[str]] = {}
+    number = 0
+    for line in by_name.get("python", "").splitlines():
+        if found := _GDB_THREAD.match(line):
+            number = int(found["n"])
+        elif (found := _GDB_PYTHON.match(line)) and not _is_ours(found["file"]):
+            python.setdefault(number, []).append(
+                f"{found['fn']} ({Path(found['file']).name}:{found['line']})"
+            )
+    stacks: dict[int, list[Frame]] = {}
+    number = 0
+    for line in by_name.get("stacks", "").splitlines():
+        if found := _GDB_THREAD.match(line):
+            number = int(found["n"])
+            stacks[number] = []
+        elif number and (found := _GDB_FRAME.match(line)):
+            stacks[number].append(_frame(found, found["fn"], found["args"], extension))
+    return [
+        Thread(n, current is not None and n == int(current[1]), tuple(f), tuple(python.get(n, ())))
+        for n, f in stacks.items()
+    ]
+
+
+def _frame(found: re.Match[str], function: str, arguments: str, extension: set[str]) -> Frame:
+    file, library = found["file"] or "", found["lib"] or ""
+    kind = _kind(file, library, extension)
+    shown = Path(file).name if kind in ("extension", "core") else _tail(file) or Path(library).name
+    return Frame(
+        int(found["n"]),
+        function,
+        arguments,
+        shown,
+        int(found["line"]) if found["line"] else None,
+        kind,
+    )
+
+
+def _tail(file: str) -> str:
+    """A path as the interpreter's sources have it; of an absolute one the last two parts."""
+    return "/".join(Path(file).parts[-2:]) if file.startswith("/") else file.removeprefix("./")
+
+
+def _is_ours(file: str) -> bool:
+    return Path(file).name in ("debuggee.py", "threading.py") or "/race_" in file
+
+
+def _lldb_threads(text: str, extension: set[str]) -> list[Thread]:
+    """The threads in what `bt all` has printed last."""
+    text = text[text.rfind(f"{_MARK} stacks") :]
+    stacks: dict[int, list[Frame]] = {}
+    current = number = 0
+    for line in text.splitlines():
+        if found := _LLDB_THREAD.match(line):
+            number = int(found["n"])
+            current = number if found["star"] == "*" else current
+            stacks[number] = []
+        elif number and (found := _LLDB_FRAME.match(line)):
+            function, _, arguments = found["fn"].replace(" [inlined]", "").partition("(")
+            function = re.sub(
+                r"^\S+ (?=\w)", "", function
+            )  # "take [inlined] helper" is helper, inlined
+            arguments = arguments.rstrip(")")
+            file = found["file"] or ""
+            frame = _frame(found, function, arguments, extension)
+            # lldb gives a source's name without its folder.
+            kind = _kind(file, found["lib"] if file not in extension else "", extension)
+            stacks[number].append(
+                Frame(frame.number, function, arguments, file or found["lib"], frame.line, kind)
+            )
+    return [Thread(n, n == current, tuple(f)) for n, f in stacks.items()]
+
+
+# ---------------------------------------------------------------------------------------------------
+# Post mortem
+# ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PostMortem:
+    """A bug, made again under a debugger and stopped where it shows.
+
+    Attributes:
+        title: lab and variant.
+        ending: "crash(SIGSEGV)", "hang", the label of what was forbidden, or "" where nothing showed in time.
+        why: a sentence about it.
+        threads: every thread of the program, the one that stopped it first, then those in the extension.
+        debugger: its name and version.
+        widened: whether race points had to be held open for it.
+        seconds: how long it took.
+        output: all that the debugger printed.
+    """
+
+    title: str
+    ending: str
+    why: str
+    threads: tuple[Thread, ...]
+    debugger: str
+    widened: bool
+    seconds: float
+    output: str
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> list[str]:
+        window = ", with its window held open (widened)" if self.widened else ""
+        head = f"{self.title} under {self.debugger}{window}, {self.seconds:.1f} s"
+        if not self.ending:
+            return [head, f"INCONCLUSIVE  {self.why}"]
+        lines = [head, f"{self.ending}  {self.why}".rstrip()]
+        stopped = self.ending != "hang"  # a thread that hangs does not stop a program; we did
+        telling = [t for t in self.threads if t.extension or (t.current and stopped)]
+        for thread in telling:
+            lines += ["", f"thread {thread.number}{self._role(thread)}"]
+            lines += [f"  {line}" for line in thread.lines()]
+        others = [t for t in self.threads if t not in telling and t.frames]
+        if others:
+            lines += ["", "the others, not in the extension:"]
+            lines += [f"  thread {t.number}  {t.frames[0].place}" for t in others]
+        return lines
+
+    def _role(self, thread: Thread) -> str:
+        if self.ending == "hang":
+            return f", waits for lock {thread.waits}" if thread.waits else ""
+        return (
+            f", {'crashed' if 'crash' in self.ending else 'stopped'} here:"
+            if thread.current
+            else ", meanwhile:"
+        )
+
+    def __repr__(self) -> str:
+        return f"PostMortem({self.title!r}, {self.ending or 'inconclusive'!r}, {len(self.threads)} threads)"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self) if not cycle else "PostMortem(...)")
+
+    def _repr_html_(self) -> str:
+        first, second, *rest = [*self._lines(), ""]
+        stacks = html.escape("\n".join(rest).strip("\n"))
+        table = rows_to_html(
+            [("ended with" if self.ending else "verdict", second)], f"Post mortem: {first}"
+        )
+        if not stacks:
+            return table
+        return (
+            f'{table}<pre tabindex="0" class="racelab-stacks">{stacks}</pre>'
+            f"<details><summary>All that {html.escape(self.debugger)} printed</summary>"
+            f'<pre tabindex="0">{html.escape(self.output)}</pre></details>'
+        )
+
+    @property
+    def exit_status(self) -> int:
+        """0 where the bug showed, 3 where it is inconclusive."""
+        return 0 if self.ending else 3
+
+
+_STACKS = {
+    "gdb": (
+        "run",
+        f"echo \\n{_MARK} current\\n",
+        "thread",
+        f"echo \\n{_MARK} stacks\\n",
+        "thread apply all bt",
+        f"echo \\n{_MARK} python\\n",
+        "thread apply all py-bt",
+    ),
+    "lldb": ("run", f"script print('{_MARK} stacks')", "thread backtrace all"),
+}
+_SIGNAL = re.compile(r"received signal (SIG\w+)|stop reason = signal (SIG\w+)")
+
+
+def post_mortem(
+    race: Result | Lab | str | Path | None = None,
+    variant: str | None = None,
+    *,
+    debugger: str = "gdb",
+    seconds: float = SHOW_S,
+    **more: Any,
+) -> PostMortem:
+    """Make the bug of a race again under a debugger, and show every thread's stack where it shows.
+
+    It is raced as it was for half of the time; where nothing shows, then with its window held open.
+
+    Args:
+        race: what `race` returned, or a lab as for `race`. Default: what was raced last on this machine.
+        variant: of the lab, where it is one.
+        debugger: "gdb" or "lldb".
+        seconds: how long it is raced at most, both times together.
+        more: as for `batch`.
+
+    Returns:
+        PostMortem: prints the thread that stopped it, then those that were in the extension, then the others.
+
+    Raises:
+        RaceError: there is no such debugger here, it may not trace, or nothing was raced yet.
+    """
+    _debugger(debugger)
+    chosen = _chosen(race, variant, more)
+    begin = time.monotonic()
+    deadline = begin + seconds
+    for widen in (False, True):
+        if chosen.widen and not widen:
+            continue
+        again = replace(chosen, widen=widen)
+        until = deadline if widen else begin + seconds / 2
+        while (left := until - time.monotonic()) > 0:
+            found = _try(again, debugger, max(1.0, left), begin)
+            if found.ending:
+                return found
+            if again.lab.mode != "cold":
+                break
+    return found
+
+
+def _chosen(race: Any, variant: str | None, more: dict[str, Any]) -> Setting:
+    from racelab.result import Result
+
+    if race is None or isinstance(race, Result):
+        chosen, seen = last_race() if race is None else _of_result(race)
+        return replace(chosen, endings=_has_ending(seen)) if seen else chosen
+    return setting(race, variant, **more)
+
+
+def _try(chosen: Setting, name: str, limit_s: float, begin: float) -> PostMortem:
+    with _prepared(chosen, limit_s, name) as prepared:
+        seen, why = _run_batch(name, prepared, _STACKS[name], limit_s + PRINT_S)
+        facts = prepared.facts()
+        extension = {path.name for path in chosen.lab.source_files(chosen.variant)}
+    said = f"{name} {toolbox.number(name)}"
+    ending, sentence = _ending(seen, why, facts)
+    read = _gdb_threads if name == "gdb" else _lldb_threads
+    threads = sorted(
+        read(seen.text, extension),
+        key=lambda thread: (not thread.current, not thread.extension, thread.number),
+    )
+    return PostMortem(
+        chosen.title,
+        ending,
+        sentence,
+        tuple(threads) if ending else (),
+        said,
+        chosen.widen,
+        time.monotonic() - begin,
+        seen.text,
+    )
+
+
+def _ending(seen: Output, why: str, facts: dict[str, Any]) -> tuple[str, str]:
+    """What showed, and a sentence about it."""
+    if why:
+        return "hang", why
+    if facts.get("shown"):
+        return str(
+            facts["shown"]
+        ), f"after {facts['rounds']:,} rounds; stopped when the round was over"
+    found = _SIGNAL.search(seen.text)
+    if found and (name := found[1] or found[2]) != "SIGTRAP":
+        return f"crash({name})", ""
+    if "pid" not in facts:
+        last = next(
+            (line for line in reversed(seen.text.splitlines()) if line.strip()), "it said nothing"
+        )
+        raise RaceError(f"the debugger has not started the race: {last}")
+    if seen.ended_by:
+        return "", f"The debugger did not end by itself: {seen.ending}."
+    rounds = facts.get("rounds")
+    done = f"{rounds:,} rounds" if rounds is not None else "what was raced"
+    but = f" (but: {', '.join(facts['seen'])})" if facts.get("seen") else ""
+    what = "No crash and no hang" if facts.get("seen") else "Nothing forbidden"
+    return "", f"{what} in {done}{but}: give it more time."

@@ -1,0 +1,62 @@
+"""What was raced last, for `racelab post-mortem`: a small file in the cache, written whole."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from racelab.build import cache_folder
+
+if TYPE_CHECKING:
+    from racelab.lab import Lab
+    from racelab.result import Result
+
+__all__ = ["facts_of", "labs", "recall", "remember"]
+
+#: What a race is made again from.
+_KEPT = ("variant", "threads", "gil", "release", "stride", "widened", "sanitizer", "date")
+#: Labs that were raced in this process: those that no file declares are found here alone.
+labs: dict[str, Lab] = {}
+
+
+def _file() -> Path:
+    return cache_folder().parent / "last_race.json"
+
+
+def facts_of(result: Result, file: Path | None = None) -> dict[str, Any]:
+    """What a race is made again from, and the forbidden outcomes that it showed."""
+    seen = [k for k, n in result.outcomes.items() if n and result.grades[k].name == "FORBIDDEN"]
+    kept = {name: getattr(result, name) for name in _KEPT}
+    offsets = list(result.offsets_ns)
+    where = str(file) if file else None
+    return {"lab": result.lab, "file": where, **kept, "offsets_ns": offsets, "seen": sorted(seen)}
+
+
+def remember(lab: Lab, result: Result) -> Result:
+    """Note what was raced, and hand it on; a disk that is full is no reason to fail."""
+    labs[lab.name] = lab
+    text = json.dumps(facts_of(result, lab.file))
+    with contextlib.suppress(OSError):
+        path = _file()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.new")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+    return result
+
+
+def recall() -> dict[str, Any]:
+    """What `remember` has noted last on this machine, for this user.
+
+    Raises:
+        FileNotFoundError: nothing was raced yet.
+        OSError, ValueError: the file cannot be read.
+    """
+    found = json.loads(_file().read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        raise ValueError(f"{_file()} is no JSON object")
+    return found

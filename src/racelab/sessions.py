@@ -1,0 +1,457 @@
+"""Sessions: runs of outside tools that a chapter shows, live where the tools are, else as they were recorded.
+
+``ext/<slug>/sessions.py`` declares them:
+
+    SESSIONS = {
+        "gdb_crash": Session(
+            title="gdb on a borrowed reference that was freed",
+            command="racelab debug borrowed_ref --batch 'thread apply all bt'",
+            run=gdb("borrowed_ref", "broken", "run", "thread apply all bt"),
+            needs=("gdb",),
+            shape=(r"received signal (SIG\\w+)", r"(shelf_first) .*borrowed_ref_broken\\.c:"),
+        ),
+    }
+
+``DEPENDS`` names the other folders of `ext` that they use. `racelab record slug` keeps each as a row of ``notebooks/recorded/<slug>.jsonl``; `session` shows it. The *shape* says
+which functions and lines an output must name, in this order: it is what a fresh one and the recorded one must share.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from racelab import toolbox
+from racelab.outside import Output, clean
+from racelab.outside import run as run_outside
+
+__all__ = [
+    "Session",
+    "Transcript",
+    "debugger",
+    "load_sessions",
+    "program",
+    "pytest_under",
+    "session",
+]
+
+Row = dict[str, Any]
+#: A session without an answer in two tries has none to give.
+TRIES = 2
+CONTEXT = 1
+#: An output of so many lines is shown whole.
+SHORT = 24
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of an outside tool.
+
+    Attributes:
+        title: what it is, one line.
+        command: what the reader would type for it; shown on the page.
+        run: really runs it, in a watched child with a time limit, and returns its output.
+        needs: names of `toolbox.NEEDS`: it runs live where all of them are here.
+        shape: regular expressions, each found in a line after the one before. What their groups match must
+            be the same today as in the recording (a pattern without groups must be there). Or a function
+            from the output to what must be the same, None where the output is not what it should be.
+        paths: more paths of this machine, with words for them; see `outside.clean`.
+        tidy: done to the output besides: noise of the tool out, say.
+        long: whether it takes more than a few seconds: then it is tested by `make test-race` alone.
+        tries: how often it is run until its shape is there.
+    """
+
+    title: str
+    command: str
+    run: Callable[[], Output]
+    needs: tuple[str, ...] = ()
+    shape: tuple[str, ...] | Callable[[str], object | None] = ()
+    paths: Mapping[str, str] = field(default_factory=dict)
+    tidy: Callable[[str], str] | None = None
+    long: bool = False
+    tries: int = TRIES
+
+    def missing(self) -> list[str]:
+        """What it needs and is not here, in words."""
+        return toolbox.missing(self.needs)
+
+    def outline(self, text: str) -> list[str] | object | None:
+        """The shape of an output; None where it has not the shape that it should have."""
+        if callable(self.shape):
+            return self.shape(text)
+        found = self._matches(text)
+        return None if found is None else [_said(match) for _, match in found]
+
+    def telling(self, text: str) -> list[int]:
+        """Numbers of the lines, from 0, at which the shape is found."""
+        if callable(self.shape):
+            return []
+        return [number for number, _ in self._matches(text) or ()]
+
+    def lacks(self, text: str) -> str:
+        """What the shape wants and an output has not, in words; "" where it has it all."""
+        if callable(self.shape):
+            return "" if self.shape(text) is not None else "the shape that it should have"
+        for end in range(1, len(self.shape) + 1):
+            if self._matches(text, end) is None:
+                after = f" after {self.shape[end - 2]!r}" if end > 1 else ""
+                return f"a line with {self.shape[end - 1]!r}{after}"
+        return ""
+
+    def _matches(self, text: str, end: int | None = None) -> list[tuple[int, re.Match[str]]] | None:
+        assert not callable(self.shape)
+        found: list[tuple[int, re.Match[str]]] = []
+        lines = text.splitlines()
+        number = 0
+        for pattern in self.shape[:end]:
+            while number < len(lines) and (match := re.search(pattern, lines[number])) is None:
+                number += 1
+            if number == len(lines):
+                return None
+            found.append((number, match))  # type: ignore[arg-type]
+            number += 1
+        return found
+
+    def make(self) -> Row:
+        """Run it, again where its shape is not there, and return what is kept of it."""
+        row: Row = {}
+        for _ in range(max(1, self.tries)):
+            seen = self.run()
+            text = clean(seen.text, self.paths).rstrip()
+            text = self.tidy(text) if self.tidy else text
+            row = {
+                "command": self.command,
+                "output": "\n".join(line.rstrip() for line in text.splitlines()),
+                "ending": seen.ending if seen.ended_by != "limit" else "ended by its time limit",
+                "status": seen.status,
+                "versions": toolbox.versions(self.needs),
+                "seconds": round(seen.seconds, 1),
+            }
+            if self.outline(row["output"]) is not None:
+                break
+        return row
+
+
+def _said(match: re.Match[str]) -> str:
+    groups = [group for group in match.groups() if group is not None]
+    return " ".join(groups) if groups else match.re.pattern
+
+
+# ---------------------------------------------------------------------------------------------------
+# Where they are declared, and recorded
+# ---------------------------------------------------------------------------------------------------
+
+
+def load_sessions(slug: str) -> dict[str, Session]:
+    """The sessions of a folder of `ext`; none where it has no sessions.py.
+
+    Raises:
+        ValueError: it declares something else than sessions.
+    """
+    from racelab.recording import _import
+    from racelab.show import find_ext
+
+    path = find_ext() / slug / "sessions.py"
+    if not path.is_file():
+        return {}
+    found = getattr(_import(path, f"sessions_{slug}"), "SESSIONS", None)
+    if not isinstance(found, dict) or not all(isinstance(one, Session) for one in found.values()):
+        raise ValueError(f"ext/{slug}/sessions.py: SESSIONS is not a dictionary of Session.")
+    return dict(found)
+
+
+def depends(slug: str) -> tuple[str, ...]:
+    """Other folders of `ext` that the sessions of this one use: DEPENDS of its sessions.py."""
+    from racelab.recording import _import
+    from racelab.show import find_ext
+
+    path = find_ext() / slug / "sessions.py"
+    if not path.is_file():
+        return ()
+    return tuple(getattr(_import(path, f"sessions_{slug}"), "DEPENDS", ()))
+
+
+def measurements(slug: str) -> dict[str, Callable[[], list[Row]]]:
+    """The sessions of a folder as what `racelab record` records."""
+    return {
+        name: functools.partial(_record, f"{slug}: {name}", one)
+        for name, one in load_sessions(slug).items()
+    }
+
+
+def _record(name: str, one: Session) -> list[Row]:
+    missing = one.missing()
+    if missing:
+        raise ValueError(f"{name} cannot be recorded here: {'; '.join(missing)}.")
+    row = one.make()
+    lacks = one.lacks(row["output"])
+    if lacks:
+        raise ValueError(
+            f"{name}: in {one.tries} tries its output had not {lacks}:\n{row['output'][-2000:]}"
+        )
+    return [row]
+
+
+# ---------------------------------------------------------------------------------------------------
+# Shown
+# ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """A session as a page shows it.
+
+    Attributes:
+        title, command: of the session.
+        output: what was printed, cleaned.
+        ending: how it ended, in words.
+        stamp: one sentence: run here, or recorded, where, when, with which versions.
+        live: whether it was run here just now.
+        telling: numbers of the lines, from 0, that are not folded; all where it is empty.
+    """
+
+    title: str
+    command: str
+    output: str
+    ending: str
+    stamp: str
+    live: bool
+    telling: tuple[int, ...] = ()
+
+    @property
+    def folded(self) -> str:
+        """The telling lines alone, with "..." for the others."""
+        lines = self.output.splitlines()
+        if not self.telling:
+            return self.output
+        parts: list[str] = []
+        last = -1
+        for number in self.telling:
+            left = number - last - 1
+            if left:
+                parts.append(f"... {left} {'line' if left == 1 else 'lines'} ...")
+            parts.append(lines[number])
+            last = number
+        left = len(lines) - last - 1
+        if left:
+            parts.append(f"... {left} {'line' if left == 1 else 'lines'} ...")
+        return "\n".join(parts)
+
+    def __str__(self) -> str:
+        return f"$ {self.command}\n{self.folded}\n\n{self.ending}; {self.stamp}"
+
+    def __repr__(self) -> str:
+        return f"Transcript({self.command!r}, live={self.live}, {self.ending!r})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self) if not cycle else "Transcript(...)")
+
+    def _repr_html_(self) -> str:
+        shown = html.escape(f"$ {self.command}\n{self.folded}")
+        mark = "live" if self.live else "recorded"
+        edge = "solid" if self.live else "dashed"
+        whole = ""
+        if self.telling:
+            many = len(self.output.splitlines())
+            whole = (
+                f"<details><summary>All {many} lines</summary>"
+                f'<pre tabindex="0">{html.escape(self.output)}</pre></details>'
+            )
+        return (
+            f'<div class="racelab-session racelab-{mark}" style="border-left:3px {edge} currentColor;padding-left:.8em">'
+            f'<p style="margin:.3em 0"><strong>{html.escape(self.title)}</strong></p>'
+            f'<pre tabindex="0" style="margin:.3em 0">{shown}</pre>{whole}'
+            f'<p style="margin:.3em 0"><em>{html.escape(self.ending)}; {html.escape(self.stamp)}</em></p></div>'
+        )
+
+
+def session(
+    slug: str,
+    name: str,
+    *,
+    lines: tuple[int, int] | None = None,
+    around: str | None = None,
+    live: bool | None = None,
+) -> Transcript:
+    """Run a session where all that it needs is here, else show the recorded one, marked as recorded.
+
+    Args:
+        slug: a folder of `ext` that has a sessions.py.
+        name: of one of its sessions.
+        lines: first and last line to show, counted from 1. Default: the telling ones of its shape.
+        around: show the lines that match this, each with its neighbours, instead.
+        live: run it (True) or not (False). Default: where it can be, and RACELAB_LIVE is not 0.
+
+    Raises:
+        LookupError: there is no such session; the message names those that are there.
+        FileNotFoundError: it cannot be run here, and was not recorded.
+        ValueError: `live` was asked for, and something that it needs is not here.
+    """
+    known = load_sessions(slug)
+    if name not in known:
+        raise LookupError(
+            f"ext/{slug} has no session {name!r}; it has: {', '.join(known) or 'none'}."
+        )
+    one = known[name]
+    missing = one.missing() if live is not False else []
+    if live and missing:
+        raise ValueError(f"{slug}: {name} cannot be run here: {'; '.join(missing)}.")
+    wanted = live if live is not None else os.environ.get("RACELAB_LIVE") != "0"
+    why = "; ".join(missing)
+    if wanted and not missing:
+        row = one.make()
+        lacks = one.lacks(row["output"])
+        if not lacks or live:
+            return _transcript(one, row, _stamp_live(row), live=True, part=(lines, around))
+        why = f"run here just now, it had not {lacks}"
+    row, stamp = _recorded(slug, name, why)
+    return _transcript(one, row, stamp, live=False, part=(lines, around))
+
+
+def _stamp_live(row: Row) -> str:
+    tools = ", ".join(row["versions"])
+    return f"run here just now in {row['seconds']:g} s{', with ' + tools if tools else ''}."
+
+
+def _recorded(slug: str, name: str, why: str) -> tuple[Row, str]:
+    from racelab.recording import recorded
+
+    seen = recorded(slug)
+    row = seen.rows(name)[0]
+    kept = seen.measurements[name]
+    said = [f"recorded on {kept.date}", kept.machine, *row["versions"], f"Python {kept.python}"]
+    return row, f"{', '.join(said)}.{f' Not run here: {why}.' if why else ''}"
+
+
+def _transcript(
+    one: Session,
+    row: Row,
+    stamp: str,
+    *,
+    live: bool,
+    part: tuple[tuple[int, int] | None, str | None],
+) -> Transcript:
+    output = row["output"]
+    return Transcript(
+        title=one.title,
+        command=row["command"],
+        output=output,
+        ending=row["ending"],
+        stamp=stamp,
+        live=live,
+        telling=tuple(_telling(one, output, *part)),
+    )
+
+
+def _telling(
+    one: Session, output: str, lines: tuple[int, int] | None, around: str | None
+) -> list[int]:
+    count = len(output.splitlines())
+    if lines is not None:
+        first, last = lines
+        return [n for n in range(first - 1, last) if 0 <= n < count]
+    if around is not None:
+        hits = [n for n, line in enumerate(output.splitlines()) if re.search(around, line)]
+    elif count <= SHORT:
+        return []
+    else:
+        hits = one.telling(output)
+    near = {n for hit in hits for n in range(hit - CONTEXT, hit + CONTEXT + 1)}
+    return sorted(n for n in near if 0 <= n < count)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Ready-made runs
+# ---------------------------------------------------------------------------------------------------
+
+
+def program(
+    *command: str | Path,
+    timeout_s: float = 60.0,
+    env: Mapping[str, str | None] | None = None,
+    folder: str | Path | None = None,
+) -> Callable[[], Output]:
+    """A run of any program; see `outside.run`. "racelab" and "python" are this environment's."""
+
+    def go() -> Output:
+        here = Path(sys.executable).parent
+        path = {"PATH": f"{here}{os.pathsep}{os.environ.get('PATH', '')}"}
+        return run_outside(command, timeout_s=timeout_s, env={**path, **(env or {})}, folder=folder)
+
+    return go
+
+
+def debugger(
+    name: str, lab: str, variant: str | None, *commands: str, seconds: float = 30.0, **more: Any
+) -> Callable[[], Output]:
+    """A run of gdb or lldb in batch mode on a lab that is raced until its bug shows; see `debuggers.batch`."""
+
+    def go() -> Output:
+        from racelab.debuggers import batch
+
+        seen = batch(lab, variant, debugger=name, commands=commands, seconds=seconds, **more)
+        lines = [line for line in seen.text.splitlines() if not _NOISE.search(line)]
+        text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
+        return Output(text.strip("\n"), seen.status, seen.ended_by, seen.seconds)
+
+    return go
+
+
+#: What debuggers say about themselves, their settings, and sources of the system that are not here.
+_NOISE = re.compile(
+    r"^\[Thread debugging using libthread_db|^Using host libthread_db|^\d+\t.*: No such file or directory"
+    r"|^\(lldb\) (?:settings set|target create)|^Current executable set to|^warning: Error disabling address space"
+)
+
+
+def post_mortem(
+    lab: str, variant: str | None = None, *, with_: str = "gdb", **more: Any
+) -> Callable[[], Output]:
+    """A run of `racelab post-mortem`; see `debuggers.post_mortem`."""
+
+    def go() -> Output:
+        from racelab.debuggers import post_mortem as look
+
+        found = look(lab, variant, debugger=with_, **more)
+        return Output(str(found), found.exit_status, "", found.seconds)
+
+    return go
+
+
+def pytest_under(
+    flavor: str,
+    *arguments: str | Path,
+    timeout_s: float = 120.0,
+    env: Mapping[str, str | None] | None = None,
+    folder: str | Path | None = None,
+) -> Callable[[], Output]:
+    """A run of pytest by an interpreter that `make tsan`, `make asan` or `make debug` has made.
+
+    pytest itself comes from this environment: it is pure Python.
+    """
+
+    def go() -> Output:
+        python = toolbox.interpreter_of(flavor)
+        if python is None:
+            raise ValueError(f"there is no {flavor} interpreter here: make {flavor}.")
+        found = [entry for entry in sys.path if entry.endswith("site-packages")]
+        paths = {"PYTHONPATH": os.pathsep.join(found), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        command = [python, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+        return run_outside(
+            command, timeout_s=timeout_s, env={**paths, **(env or {})}, folder=folder
+        )
+
+    return go
+
+
+def typed(*words: str | Path) -> str:
+    """Words as one would type them in a shell."""
+    return shlex.join(str(word) for word in words)

@@ -1,0 +1,416 @@
+"""Tools that are not ours: debuggers, clang, symbolizers, interpreters for sanitizers. Where, which, what fails.
+
+The versions that the book is made with: gdb as Debian 12 has it, and LLVM 19 (clang-19, lldb-19, llvm-symbolizer-19),
+because the ThreadSanitizer interpreter is built with clang-19 and a module must be compiled by the same. Debian 12's
+unversioned `clang` and `lldb` are 14, which is too old for it. Others do, where those are missing.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from racelab.outside import Output, run
+
+if TYPE_CHECKING:
+    from racelab.doctor import Check
+
+__all__ = ["NEEDS", "checks", "find", "gdb_extension", "missing", "versions"]
+
+LLVM = 19
+ASK_S = 30.0
+INSTALL = "make tools"
+#: Tool to the names that it goes by, best first.
+NAMES = {
+    "gdb": ("gdb",),
+    "lldb": (f"lldb-{LLVM}", "lldb", "lldb-20", "lldb-18", "lldb-17", "lldb-16"),
+    "clang": (f"clang-{LLVM}", "clang", "clang-20", "clang-18", "clang-17"),
+    "llvm-symbolizer": (
+        f"llvm-symbolizer-{LLVM}",
+        "llvm-symbolizer",
+        "llvm-symbolizer-20",
+        "llvm-symbolizer-18",
+    ),
+}
+_REFUSED = re.compile(
+    r"Could not trace the inferior|ptrace: Operation not permitted|PTRACE_\w+.*(?:not permitted|failed)"
+    r"|process launch failed|Operation not permitted\.\n*$",
+    re.IGNORECASE,
+)
+#: What `py-bt` prints of a frame that it cannot read.
+_UNREADABLE = "(unable to read python frame information)"
+#: A thread in Python code, of which a debugger shall show the line.
+_PROBE = """
+import os, signal
+
+def innermost():
+    os.kill(os.getpid(), signal.SIGTRAP)
+
+def outer():
+    innermost()
+
+outer()
+"""
+
+
+def find(tool: str) -> str | None:
+    """Where a tool is, or None. RACELAB_GDB, RACELAB_LLDB, RACELAB_CLANG name one.
+
+    Raises:
+        ValueError: there is no such tool.
+    """
+    if tool not in NAMES:
+        raise ValueError(f"{tool!r} is not one of {', '.join(NAMES)}.")
+    named = os.environ.get(f"RACELAB_{tool.upper().replace('-', '_')}")
+    if named:
+        return shutil.which(named)
+    return next((found for found in map(shutil.which, NAMES[tool]) if found), None)
+
+
+@functools.lru_cache(maxsize=32)
+def _version(program: str, _mtime: int) -> str:
+    first = run([program, "--version"], timeout_s=ASK_S).text.strip().splitlines()
+    telling = next((line for line in first if re.search(r"\d+\.\d+", line)), "")
+    return telling.strip()
+
+
+def version(tool: str) -> str:
+    """A tool's version in its own words, or "" where it is not there."""
+    program = find(tool)
+    return _version(program, Path(program).stat().st_mtime_ns) if program else ""
+
+
+def number(tool: str) -> str:
+    """Its version's number alone, e.g. "13.1"."""
+    found = re.findall(r"(\d+\.\d[\w.]*)", version(tool))
+    # "GNU gdb (Debian 13.1-3) 13.1": the last one is gdb's own.
+    return str(found[-1]) if tool == "gdb" and found else str(found[0]) if found else ""
+
+
+# ---------------------------------------------------------------------------------------------------
+# gdb and the interpreter
+# ---------------------------------------------------------------------------------------------------
+
+
+def gdb_extension(python: str | Path | None = None) -> Path | None:
+    """CPython's own extension of gdb, which came with an interpreter; it knows `py-bt`.
+
+    Args:
+        python: the interpreter. Default: this one.
+    """
+    real = Path(os.path.realpath(python or sys.executable))
+    exact = real.with_name(f"{real.name}-gdb.py")
+    if exact.is_file():
+        return exact
+    # Debian's own interpreters have theirs where gdb looks by itself.
+    packaged = Path(f"/usr/share/gdb/auto-load{real}-gdb.py")
+    return packaged if packaged.is_file() else None
+
+
+def gdb_command(gdb: str, python: str | Path | None = None, *, batch: bool) -> list[str]:
+    """gdb without the user's own settings, with CPython's extension, up to what it shall debug."""
+    words = [gdb, "-nx", "-q"]
+    settings = [
+        "set pagination off",
+        "set confirm off",
+        "set debuginfod enabled off",
+        "set print thread-events off",
+        "set print inferior-events off",
+        "set startup-with-shell off",
+        "set breakpoint pending on",
+    ]
+    if batch:
+        words.append("-batch")
+        settings += ["set width 0", "set style enabled off", "set print frame-arguments scalars"]
+    extension = gdb_extension(python)
+    if extension is not None:  # gdb finds it beside the interpreter, and asks whether that is safe
+        settings.append(f"add-auto-load-safe-path {extension}")
+    return [*words, *(word for setting in settings for word in ("-iex", setting))]
+
+
+def lldb_command(lldb: str, *, batch: bool) -> list[str]:
+    """lldb without the user's own settings."""
+    words = [lldb, "--no-lldbinit"]
+    settings = ["settings set use-color false", "settings set auto-confirm true"]
+    if batch:
+        words.append("--batch")
+        settings += [
+            "settings set stop-line-count-before 0",
+            "settings set stop-line-count-after 0",
+        ]
+    return [*words, *(word for setting in settings for word in ("-O", setting))]
+
+
+@dataclass(frozen=True)
+class _Probed:
+    """What a debugger could do with a small program.
+
+    Attributes:
+        traces: it could start and stop it.
+        python: `py-bt` named the program's functions.
+        unreadable: `py-bt` ran and could read no frame: gh-142095.
+        output: what it printed.
+    """
+
+    traces: bool
+    python: bool
+    unreadable: bool
+    output: Output
+
+
+@functools.lru_cache(maxsize=8)
+def probe(debugger: str, python: str = sys.executable) -> _Probed:
+    """Let a debugger (gdb, lldb) loose on a program that stops itself; asked once per process."""
+    program = find(debugger)
+    if program is None:
+        return _Probed(False, False, False, Output(f"{debugger} is not here", 127))
+    with tempfile.TemporaryDirectory(prefix="racelab-") as folder:
+        script = Path(folder, "probe.py")
+        script.write_text(_PROBE, encoding="utf-8")
+        if debugger == "gdb":
+            command = gdb_command(program, python, batch=True)
+            command += ["-ex", "run", "-ex", "py-bt", "--args", python, str(script)]
+        else:
+            command = lldb_command(program, batch=True)
+            # lldb calls this signal a trace, and goes on with its commands; a crash ends them.
+            command += ["-o", "run", "-o", "bt", "-k", "bt", "--", python, str(script)]
+        seen = run(command, timeout_s=ASK_S)
+    text = seen.text
+    stopped = re.search(r"received signal SIGTRAP|stop reason = ", text)
+    traces = stopped is not None and not _REFUSED.search(text)
+    return _Probed(traces, "in innermost" in text, _UNREADABLE in text, seen)
+
+
+def refused(text: str) -> bool:
+    """Whether a debugger's output says that it may not trace another process."""
+    return _REFUSED.search(text) is not None
+
+
+# ---------------------------------------------------------------------------------------------------
+# What a session may need
+# ---------------------------------------------------------------------------------------------------
+
+
+def _needs_debugger(name: str) -> str:
+    if find(name) is None:
+        return f"no {name} here ({INSTALL})"
+    return "" if probe(name).traces else f"{name} may not trace a process here"
+
+
+def _needs_tool(name: str) -> str:
+    return "" if find(name) else f"no {name} here ({INSTALL})"
+
+
+def _needs_interpreter(flavor: str) -> str:
+    return "" if interpreter_of(flavor) else f"no {flavor} interpreter here (make {flavor})"
+
+
+def _needs_network() -> str:
+    return (
+        "" if os.environ.get("RACELAB_NETWORK") == "1" else "needs the network: RACELAB_NETWORK=1"
+    )
+
+
+def _needs_cores() -> str:
+    from racelab.machine import cores_usable
+
+    return "" if cores_usable() >= 2 else "one core alone"
+
+
+NEEDS: dict[str, Callable[[], str]] = {
+    "gdb": functools.partial(_needs_debugger, "gdb"),
+    "lldb": functools.partial(_needs_debugger, "lldb"),
+    "clang": functools.partial(_needs_tool, "clang"),
+    "llvm-symbolizer": functools.partial(_needs_tool, "llvm-symbolizer"),
+    "tsan": functools.partial(_needs_interpreter, "tsan"),
+    "asan": functools.partial(_needs_interpreter, "asan"),
+    "debug": functools.partial(_needs_interpreter, "debug"),
+    "py-bt": lambda: "" if probe("gdb").python else "py-bt does not work on this interpreter",
+    "network": _needs_network,
+    "cores": _needs_cores,
+}
+"""What a session can say that it needs, and how to know: "" if it is here, else why not."""
+
+
+def missing(needs: Sequence[str]) -> list[str]:
+    """What of these is not here, in words; empty where all is.
+
+    Raises:
+        ValueError: nobody knows what one of them is.
+    """
+    unknown = [one for one in needs if one not in NEEDS]
+    if unknown:
+        raise ValueError(f"needs={unknown}: known are {', '.join(NEEDS)}.")
+    return [why for why in (NEEDS[one]() for one in needs) if why]
+
+
+def versions(needs: Sequence[str]) -> list[str]:
+    """Tools and versions, e.g. ["gdb 13.1", "clang 19.1.7"], of those of these that are programs."""
+    return [f"{one} {number(one)}" for one in needs if one in NAMES and find(one)]
+
+
+def interpreter_of(flavor: str) -> str | None:
+    """The interpreter that `make tsan`, `make asan` or `make debug` has made, or None."""
+    variable = os.environ.get(f"RACELAB_{flavor.upper()}_PYTHON")
+    if variable:
+        return shutil.which(variable)
+    base = os.environ.get("XDG_CACHE_HOME")
+    root = (Path(base) if base else Path.home() / ".cache") / "racelab" / "python"
+    series = f"{sys.version_info.major}.{sys.version_info.minor}"
+    for folder in sorted(root.glob(f"{series}.*t-{flavor}-*")):
+        for name in (f"python{series}td", f"python{series}t"):
+            if os.access(folder / "bin" / name, os.X_OK):
+                return str(folder / "bin" / name)
+    return None
+
+
+# ---------------------------------------------------------------------------------------------------
+# For the doctor
+# ---------------------------------------------------------------------------------------------------
+
+
+def checks() -> list[Check]:
+    """What `racelab doctor` says about all of these; none of them keeps the book from being read."""
+    jobs: list[Callable[[], Check]] = [_gdb]
+    if find("gdb"):
+        jobs += [_py_bt, _cygdb]
+    jobs.append(_lldb)
+    jobs += [functools.partial(_program, tool) for tool in ("clang", "llvm-symbolizer")]
+    jobs += [functools.partial(_flavor, *each) for each in FLAVORS]
+    with ThreadPoolExecutor(len(jobs)) as pool:  # each mostly waits for a program to start
+        return list(pool.map(lambda job: job(), jobs))
+
+
+FLAVORS = (
+    ("tsan", "ThreadSanitizer"),
+    ("asan", "AddressSanitizer"),
+    ("debug", "debug interpreter"),
+)
+
+
+def _program(tool: str) -> Check:
+    from racelab.doctor import Check
+
+    where = find(tool)
+    if where is None:
+        return Check(tool, None, "not found", f"{INSTALL}, for the chapters on sanitizers.")
+    return Check(tool, None, f"{number(tool)}, {where}")
+
+
+def _flavor(flavor: str, name: str) -> Check:
+    from racelab.doctor import Check
+
+    python = interpreter_of(flavor)
+    if python is None:
+        return Check(name, None, "no interpreter built with it", f"make {flavor}: minutes.")
+    return Check(name, None, python)
+
+
+def _gdb() -> Check:
+    from racelab.doctor import Check
+
+    where = find("gdb")
+    if where is None:
+        return Check(
+            "gdb", None, "not found", f"{INSTALL}; till then sessions are shown as recorded."
+        )
+    words = number("gdb")
+    has_python = run([where, "-nx", "-batch", "-ex", "python print(40 + 2)"], timeout_s=ASK_S)
+    if has_python.text.strip() != "42":
+        return Check(
+            "gdb",
+            None,
+            f"{words}, without Python",
+            "Install a gdb built with Python: py-bt needs it.",
+        )
+    if not probe("gdb").traces:
+        return Check("gdb", None, f"{words}; it may not trace a process here", _TRACE_ADVICE)
+    return Check("gdb", None, f"{words}, with Python, starts and stops programs")
+
+
+_TRACE_ADVICE = (
+    "In a container: run it with --cap-add=SYS_PTRACE; else sessions are shown as recorded."
+)
+
+
+def _py_bt() -> Check:
+    from racelab.doctor import Check
+
+    extension = gdb_extension()
+    if extension is None:
+        return Check(
+            "py-bt",
+            None,
+            "no python-gdb.py beside this interpreter",
+            "It comes with an interpreter built from source: RACELAB_PYTHON unset, make env.",
+        )
+    seen = probe("gdb")
+    if seen.python:
+        return Check("py-bt", None, f"works on this interpreter ({extension.name})")
+    if seen.unreadable:
+        return Check("py-bt", None, "cannot read this interpreter's frames", _PY_BT_ADVICE)
+    return Check(
+        "py-bt", None, "does not work here", "Look: gdb -batch -ex 'info auto-load python-scripts'."
+    )
+
+
+_PY_BT_ADVICE = (
+    "Known: gh-142095, gh-142096, optimised builds of 3.13.3 to 3.13.11 and 3.14.0 to 3.14.2. "
+    "Take a later one, or `make debug`."
+)
+
+
+#: Has cygdb write its script for gdb, and reads the Python in it.
+_CYGDB_PROBE = """
+import os, re
+from Cython.Debugger import Cygdb
+name = Cygdb.make_command_file(None, no_import=True)
+text = open(name).read()
+os.unlink(name)
+for block in re.findall(r"^python\\n(.*?)^end$", text, re.M | re.S):
+    compile(block, "script", "exec")
+print("whole")
+"""
+
+
+def _cygdb() -> Check:
+    import importlib.util
+
+    from racelab.doctor import Check
+
+    if importlib.util.find_spec("Cython") is None:
+        return Check("cygdb", None, "no Cython here")
+    seen = run([sys.executable, "-P", "-c", _CYGDB_PROBE], timeout_s=ASK_S).text.strip()
+    if seen == "whole":
+        return Check("cygdb", None, "installed")
+    if "SyntaxError" in seen:
+        return Check(
+            "cygdb",
+            None,
+            "does not start: the script that it writes for gdb is no Python",
+            "A fault of Cython 3.3.1. Load Cython.Debugger.libcython in gdb by hand instead.",
+        )
+    return Check("cygdb", None, "does not start", seen[-200:])
+
+
+def _lldb() -> Check:
+    from racelab.doctor import Check
+
+    where = find("lldb")
+    if where is None:
+        return Check(
+            "lldb", None, "not found", f"{INSTALL}; till then sessions are shown as recorded."
+        )
+    words = f"{number('lldb')}, {where}"
+    if not probe("lldb").traces:
+        return Check("lldb", None, f"{words}; it may not trace a process here", _TRACE_ADVICE)
+    return Check("lldb", None, f"{words}, starts and stops programs (it has no py-bt)")
