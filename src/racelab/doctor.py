@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from racelab import machine
+from racelab import machine, toolbox
 from racelab.build import BuildError, cache_folder, compile, compiler_version
 from racelab.processes import ZygoteError
-from racelab.racing import RaceError, calibrate, core, sanitizer_python
+from racelab.racing import RaceError, calibrate, core
 from racelab.runner import run_child
 
 if TYPE_CHECKING:
@@ -158,18 +158,7 @@ def _static_checks() -> Iterator[Check]:
     yield _package("Cython", "cython", "for Cython labs and %%cython")
     yield _package("matplotlib", "matplotlib", "for figures")
     yield _package("cloudpickle", "cloudpickle", "for labs and callables made in notebooks")
-    where = shutil.which("gdb")
-    advice = "" if where else "apt-get install gdb, for the debugger chapters."
-    yield Check("gdb", None, where or "not found", advice)
-    yield _thread_sanitizer()
-
-
-def _thread_sanitizer() -> Check:
-    try:
-        found = sanitizer_python("thread")
-    except RaceError as error:
-        return Check("ThreadSanitizer", None, "no interpreter built with it", str(error))
-    return Check("ThreadSanitizer", None, found)
+    yield from toolbox.checks()
 
 
 def _interpreter() -> Check:
