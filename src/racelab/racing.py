@@ -23,6 +23,7 @@ from typing import Any, Literal
 from racelab import machine
 from racelab.build import Built, compile, loaded_modules, python_version
 from racelab.lab import DEFAULTS, Invariant, Lab, Mode, find_lab
+from racelab.lastrace import remember
 from racelab.processes import (
     Forked,
     Spawned,
@@ -205,7 +206,7 @@ def race(
         plan, note = _search(plan, bench)
         notes.append(note)
     seen = _repeat(plan, bench, progress)
-    return _result(plan, bench, seen, begin, notes)
+    return remember(chosen, _result(plan, bench, seen, begin, notes))
 
 
 def _plan(
