@@ -1,0 +1,230 @@
+"""A table that asks its keys for their hash while it moves them: a callback inside of a critical section."""
+
+import atexit
+import gc
+import os
+import random
+import time
+from threading import Thread
+
+from racelab import ACCEPTABLE, FORBIDDEN, Lab
+from racelab.exercise import Exercise
+
+HELD_OPEN = os.environ.get("RACELAB_WIDEN", "0") not in ("", "0")
+
+
+class Key:
+    """A key with a hash of its own choice."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __hash__(self):
+        return self.number
+
+
+class Slow(Key):
+    """Detaches while it is hashed in a race, as anything does that may block: a lock, a log, a sleep."""
+
+    racing = False
+
+    def __hash__(self):
+        if self.racing:
+            if HELD_OPEN:
+                time.sleep(random.random() * 4e-5)
+            else:
+                os.sched_yield()
+        return self.number
+
+
+class Moody(Key):
+    """Cannot be hashed while it is in a mood."""
+
+    mood = False
+
+    def __hash__(self):
+        if self.mood:
+            raise RuntimeError("not now")
+        return self.number
+
+
+class Curious(Key):
+    """Uses the table that asks for its hash."""
+
+    table = None
+
+    def __hash__(self):
+        if self.table is not None:
+            self.table.resize(1)  # there is more room than that
+            assert "a stranger" not in self.table
+        return self.number
+
+
+def some(kind, count):
+    """Keys of a kind; some of them want the same slot."""
+    return [kind(random.randrange(100)) for _ in range(count)]
+
+
+def in_time(task, what, stay=None):
+    """Have another thread do it, for which there may be a lock in the way: what it returns or raises.
+
+    It stays attached as long as `stay` is empty: what it did not give back it still has.
+    """
+    said = []
+
+    def call():
+        try:
+            said.append(task())
+        except Exception as error:
+            said.append(error)
+        while stay is not None and not stay:
+            pass
+
+    Thread(target=call, daemon=True).start()
+    end = time.monotonic() + 2
+    while not said and time.monotonic() < end:
+        time.sleep(1e-4)
+    assert said, f"{what} did not come to an end: who has the lock that it waits for?"
+    return said[0]
+
+
+def resized(table, size, keys, when, moody=None):
+    """Resize a table; does another thread find all keys, each once?"""
+    over = []
+    # Where a section is left open, its thread would crash at the process's end, and the reason would be lost.
+    atexit.register(os._exit, 1)
+
+    def resize():
+        try:
+            return table.resize(size)
+        finally:
+            if moody is not None:
+                moody.mood = False
+
+    said = in_time(resize, when, stay=over)
+    may_raise = () if moody is None else RuntimeError
+    assert said is None or isinstance(said, may_raise), f"{when} says {said!r}"
+    length = in_time(lambda: len(table), f"after {when}, len(table)")
+    assert length == len(keys), f"{len(keys)} keys were added; after {when} {length} are there"
+    lost = in_time(lambda: [key not in table for key in keys].count(True), f"after {when}, `in`")
+    assert lost == 0, f"after {when} {lost} of {len(keys)} keys are not found"
+    over.append(True)
+    atexit.unregister(os._exit)
+
+
+def filled(module, keys):
+    """A table in which there is no room for another key."""
+    table = module.Table(len(keys) + 1)
+    added = [table.add(key) for key in (*keys, keys[0])]
+    assert added == [True] * len(keys) + [False], f"add() says which keys are new, not {added}"
+    try:
+        table.add(Key(1))
+    except OverflowError:
+        return table
+    raise AssertionError("add() must raise OverflowError where there is no room")
+
+
+def single(module):
+    """Keys that are added, found and moved; keys that raise; keys that use their table."""
+    gc.disable()  # it stops the world, which gives up what was left locked
+    keys = some(Key, random.randrange(3, 8))
+    table = filled(module, keys)
+    for size in (random.randrange(20, 40), 3, 0, random.randrange(60, 90)):
+        resized(table, size, keys, f"resize({size})")
+        keys.append(Key(random.randrange(100)))
+        assert table.add(keys[-1]) is True
+    assert Key(keys[0].number) not in table, "keys are told apart by `is`"
+
+    keys = some(Key, 5)
+    keys[2] = Moody(random.randrange(100))
+    table = filled(module, keys)
+    keys[2].mood = True
+    resized(table, 50, keys, "a resize() in which a __hash__ may raise", moody=keys[2])
+
+    keys = [*some(Key, 2), *some(Curious, 2)]
+    table = filled(module, keys)
+    for key in keys[2:]:
+        key.table = table
+    resized(table, 50, keys, "a resize() in which a __hash__ may use the table")
+
+
+class Shared:
+    """A table that one thread makes bigger while another one adds keys, and perhaps makes it bigger, too."""
+
+    def __init__(self, module):
+        self.table = module.Table(8)
+        self.keys = some(Slow, 7)
+        self.late = self.keys[4:]
+        for key in self.keys[:4]:
+            self.table.add(key)
+        self.both = random.random() < 0.5
+        self.racing(True)
+
+    def racing(self, yes):
+        for key in self.keys:
+            key.racing = yes
+
+    def grow(self):
+        self.table.resize(32)
+        self.table.resize(64)
+
+    def use(self):
+        """Adds keys; whether all of them are found."""
+        table = self.table
+        for key in self.late:
+            table.add(key)
+        if self.both:
+            table.resize(96)
+        return all(key in table for key in self.late)
+
+
+def what_is_there(shared, returned, _threads):
+    """Each key that was added, once."""
+    shared.racing(False)
+    if False in returned or any(key not in shared.table for key in shared.keys):
+        return "a key is gone"
+    return "each key once" if len(shared.table) == len(shared.keys) else "a key is there twice"
+
+
+exercise = Exercise(
+    "callback_inside",
+    title="Call nobody from inside",
+    chapter="12_critical_section",
+    level="medium",
+    minutes=20,
+    goal="Whoever calls, and whatever a __hash__ does: each key that was added is there, once. resize() makes room or raises, and then the table is as before, and free for others.",
+    hints=(
+        "Which line of resize() may run Python code, and what may that code do to a critical section?",
+        "And what is left open by a `return` inside of the section? (One thread finds that alone.)",
+        "After PyObject_Hash() another thread may have put another table in place, or another key. Whatever was read before it is old.",
+        "Call nothing in the section: add() knows the hash already. Who could keep it until resize() needs it?",
+        "Put a Py_hash_t into Slot and set it in add(). Then resize() moves whole slots, by the hash that is in them, and nothing in its section can fail.",
+    ),
+    lab=Lab(
+        "callback_inside",
+        question="Is each key there, once, when one thread makes the table bigger and another one adds to it?",
+        modules=["callback_inside"],
+        setup=Shared,
+        actors=["grow", "use"],
+        observe=what_is_there,
+        outcomes={
+            "each key once": ACCEPTABLE("moved by one thread after the other"),
+            "a key is gone": FORBIDDEN(
+                "it was added to a table that was replaced, or put elsewhere"
+            ),
+            "a key is there twice": FORBIDDEN("it was moved twice, once by another key's hash"),
+            "hang": FORBIDDEN("a lock was not given back, or a table has no free slot left"),
+            "crash(*)": FORBIDDEN("a table was used after it was freed, or freed twice"),
+            "error(*)": FORBIDDEN("an exception that no caller expects"),
+        },
+        stall_s=0.3,
+    ),
+    single=single,
+    advice={
+        "a key is gone": "Somebody came in while keys were moved, or between copying them and putting the new table in place. Which call lets others in?",
+        "a key is there twice": "A slot was read again after a call that lets others in, and there was another key in it by then.",
+        "hang": "Does each way out of resize() leave the section? Is there a lock that a __hash__ might want, too?",
+        "crash(*)": "Which pointer into the table outlives a call that lets others in?",
+        "error(*)": "resize() raises what a __hash__ raises, and MemoryError; these keys raise nothing.",
+    },
+)
