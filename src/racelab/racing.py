@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import mmap
 import os
-import re
 import sys
 import threading
 import time
@@ -22,7 +21,7 @@ from typing import Any, Literal
 
 from racelab import machine
 from racelab.build import Built, compile, loaded_modules, python_version
-from racelab.lab import DEFAULTS, Invariant, Lab, Mode, find_lab
+from racelab.lab import DEFAULTS, INTERESTING, Grade, Invariant, Lab, Mode, find_lab, fits
 from racelab.lastrace import remember
 from racelab.processes import (
     Forked,
@@ -35,6 +34,7 @@ from racelab.processes import (
     package_folder,
 )
 from racelab.progress import Progress
+from racelab.reports import Report, dedupe, gravest, sanitizer_options, suppressed
 from racelab.result import Repetition, Result, merge_bins, skew_summary
 from racelab.runner import (
     Ending,
@@ -63,7 +63,6 @@ ARENA_MB = 1024.0
 CALIBRATION_S = (0.05, 0.2, 0.5)
 SCAN_OFFSETS_NS = (0, 20, 50, 100, 150, 200, 300, 500, 800, 1200, 2000)
 SEARCH_ROUNDS = 20_000
-SANITIZER_FRAMES = 4
 
 
 class RaceError(RuntimeError):
@@ -152,7 +151,10 @@ def race(
         gil: "auto" leaves PYTHON_GIL unset; 0 or 1 sets it in the children.
         allow_gil: race on although an import turned the GIL on. Default: that is "gil-enabled".
         widen: hold race points open. The result is stamped, and not comparable with others.
-        sanitizer: "thread" or "address": needs an interpreter built with it.
+        sanitizer: "thread" or "address": needs an interpreter built with it. Its reports are outcomes,
+            "sanitizer(data race in bump, counter.c:31)", and whole in the result's `reports`. Your own
+            TSAN_OPTIONS or ASAN_OPTIONS are obeyed, but for log_path and exitcode, and CPython's own
+            known races are suppressed: see `racelab.reports.sanitizer_options`.
         release: "barrier", or "tsc": all spin to a common time-stamp target.
         stride: rounds per release.
         offsets_ns: delay of each thread after the release, ns. Default: those of the lab's actors.
@@ -623,10 +625,9 @@ def _environment(plan: _Plan) -> dict[str, str]:
         # The allocator sets a GiB aside at its start, which no later limit can take back. Without it,
         # making states is slower; so only where the limit is of that order.
         env["MIMALLOC_ARENA_RESERVE"] = "0"
-    if plan.sanitizer == "thread":
-        env["TSAN_OPTIONS"] = os.environ.get("TSAN_OPTIONS", "") + " exitcode=66 halt_on_error=1"
-    if plan.sanitizer == "address":
-        env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + " detect_leaks=0"
+    if plan.sanitizer:
+        name = "TSAN_OPTIONS" if plan.sanitizer == "thread" else "ASAN_OPTIONS"
+        env |= sanitizer_options(plan.sanitizer, os.environ.get(name, ""))
     return child_environment(plan.gil, env)
 
 
@@ -671,25 +672,14 @@ def _classify(child: Watched, tally: Tally) -> _Seen:
     elif label == "tampered":
         note = "it replaced " + ", ".join(first_event(events, "tampered").get("names", ()))
     elif label.startswith("sanitizer"):
-        note = _sanitizer_report(ending.stderr)
+        named = gravest(ending.reports)
+        note = named.short() if named else ""
     elif label != "ok":
         note = ending.traceback or ending.stderr[-2000:]
+        # A debug interpreter has said why before it ended itself.
+        note = "\n".join([*(r.short() for r in ending.reports if r.tool == "debug"), note])
     raced = bool(first_event(events, "ready"))
     return _Seen(ending, label, tuple(runs), f"{label}: {note}".strip() if note else "", raced)
-
-
-def _sanitizer_report(text: str) -> str:
-    """The first report: its stacks down to where they enter the interpreter, and its summary."""
-    lines = text.splitlines()
-    start = next((n for n, line in enumerate(lines) if "Sanitizer: " in line), 0)
-    kept = []
-    for line in lines[start:]:
-        depth = re.match(r"\s*#(\d+) ", line)
-        if depth is None or int(depth[1]) < SANITIZER_FRAMES:
-            kept.append(line)
-        if line.startswith("SUMMARY: "):
-            break
-    return "\n".join(kept[:60])
 
 
 def _label(ending: Ending, events: Sequence[Mapping[str, Any]]) -> str:
@@ -726,7 +716,7 @@ def _repeat(plan: _Plan, bench: _Bench, progress: bool | None) -> list[_Seen]:
 
 def _is_over(plan: _Plan, one: _Seen) -> bool:
     """Whether more repetitions would tell nothing: it cannot run, or we wanted the first failure."""
-    if plan.lab.grade(one.label).name == "NOT-RUN":
+    if _grade(plan.lab, one.label).name == "NOT-RUN":
         return True
     return plan.stop_at_first and bool(_forbidden_rounds(plan.lab, one))
 
@@ -792,6 +782,34 @@ def _rounds_of(facts: Mapping[str, Any]) -> Counter[str]:
     return Counter(facts["outcomes"]) + Counter(facts["outcomes_detached"])
 
 
+def _grade(lab: Lab, label: str) -> Grade:
+    """The lab's grade of a label; of a sanitizer's, also where the lab declares its kind alone.
+
+    A data race between two accesses of the interpreter, or of racelab's own core, with nothing of the
+    extension in their stacks, is INTERESTING: it is shown and counted, but need not be the extension's
+    affair, and a repair of the extension may not be able to remove it.
+    """
+    grade = lab.grade(label)
+    if not label.startswith("sanitizer(") or _declares(lab, label):
+        return grade
+    kind = label.removeprefix("sanitizer(").removesuffix(")").partition(" in ")[0].partition(",")[0]
+    if _declares(lab, f"sanitizer({kind})"):
+        return lab.grade(f"sanitizer({kind})")
+    if kind == "data race" and label.endswith((", in the interpreter)", ", in the harness)")):
+        return INTERESTING("between two accesses that are not the extension's")
+    return grade
+
+
+def _declares(lab: Lab, label: str) -> bool:
+    return any(pattern == label or fits(pattern, label) for pattern in lab.outcomes)
+
+
+def _reported(one: _Seen) -> tuple[str, ...]:
+    """Outcomes of the sanitizer besides the one that the child is said to have ended with."""
+    found = [f"sanitizer({r.label})" for r in one.ending.reports if r.tool != "debug"]
+    return tuple(label for label in dict.fromkeys(found) if label != one.label)
+
+
 def _forbidden_rounds(lab: Lab, one: _Seen) -> int:
     rounds = sum(
         count
@@ -799,7 +817,7 @@ def _forbidden_rounds(lab: Lab, one: _Seen) -> int:
         for label, count in _rounds_of(facts).items()
         if lab.grade(label).name == "FORBIDDEN"
     )
-    return rounds + int(one.label != "ok" and lab.grade(one.label).name == "FORBIDDEN")
+    return rounds + int(one.label != "ok" and _grade(lab, one.label).name == "FORBIDDEN")
 
 
 def _first_failure_ns(lab: Lab, one: _Seen) -> int | None:
@@ -812,7 +830,7 @@ def _first_failure_ns(lab: Lab, one: _Seen) -> int | None:
     return min(times, default=None)
 
 
-def _repetition(lab: Lab, one: _Seen) -> Repetition:
+def _repetition(lab: Lab, one: _Seen, sanitizer: str | None = None) -> Repetition:
     outcomes: Counter[str] = Counter()
     for facts in one.runs:
         outcomes += _rounds_of(facts)
@@ -824,6 +842,7 @@ def _repetition(lab: Lab, one: _Seen) -> Repetition:
         failed_rounds=_forbidden_rounds(lab, one),
         first_failure_ns=_first_failure_ns(lab, one),
         note=one.note,
+        reported=_reported(one) if sanitizer else (),
         ungraded=sum(max(0, run.get("rounds_finished", 0) - run["rounds"]) for run in one.runs),
     )
 
@@ -832,9 +851,10 @@ def _result(
     plan: _Plan, bench: _Bench, seen: Sequence[_Seen], begin: float, notes: list[str]
 ) -> Result:
     lab = plan.lab
-    repetitions = tuple(_repetition(lab, one) for one in seen)
+    repetitions = tuple(_repetition(lab, one, plan.sanitizer) for one in seen)
     facts = [run for one in seen for run in one.runs]
     endings = Counter(r.ending for r in repetitions if r.ending != "ok")
+    endings.update(label for r in repetitions for label in r.reported)
     outcomes: Counter[str] = Counter(dict.fromkeys(_declared(lab), 0))
     for repetition in repetitions:
         outcomes.update(repetition.outcomes)
@@ -847,7 +867,7 @@ def _result(
         variant=plan.variant,
         question=lab.question,
         outcomes=dict(outcomes),
-        grades={label: lab.grade(label) for label in outcomes},
+        grades={label: _grade(lab, label) for label in outcomes},
         endings=_ending_labels(lab, endings),
         repetitions=repetitions,
         threads=plan.threads,
@@ -875,11 +895,37 @@ def _result(
         date=time.strftime("%Y-%m-%d", time.gmtime()),
         wall_s=time.perf_counter() - begin,
         confidence=plan.confidence,
-        notes=(*notes, *(f"{label}: {text.strip()}" for label, text in sorted(errors.items()))),
+        reports=_reports(plan, seen),
+        notes=(
+            *notes,
+            *_suppressed(plan, seen),
+            *(f"{label}: {text.strip()}" for label, text in sorted(errors.items())),
+        ),
     )
     if result.forbidden or not result.ran:
         return result
     return replace(result, calibrated=_calibrated(plan, bench))
+
+
+def _reports(plan: _Plan, seen: Sequence[_Seen]) -> tuple[tuple[Report, int], ...]:
+    """The distinct reports of all children; those that the extension has part in first."""
+    if not plan.sanitizer and not any("Fatal Python error" in one.ending.stderr for one in seen):
+        return ()
+    found = dedupe(report for one in seen for report in one.ending.reports)
+    return tuple(sorted(found, key=lambda item: item[0].elsewhere))
+
+
+def _suppressed(plan: _Plan, seen: Sequence[_Seen]) -> list[str]:
+    """How many reports a suppressions file has hidden: never without a word."""
+    if plan.sanitizer != "thread":
+        return []
+    hidden: Counter[str] = Counter()
+    for one in seen:
+        hidden.update(suppressed(one.ending.stderr))
+    if not hidden:
+        return []
+    lines = ", ".join(f"{line} ({count:,})" for line, count in hidden.most_common(6))
+    return [f"suppressed reports: {hidden.total():,}, by {lines}"]
 
 
 def _median(values: Sequence[float]) -> float | None:
@@ -1182,7 +1228,7 @@ def _scan(plan: _Plan, bench: _Bench, offsets: list[float], progress: bool | Non
                 if one.label == "ok":
                     break
                 ended[one.label] += 1
-                if plan.lab.grade(one.label).name == "NOT-RUN":
+                if _grade(plan.lab, one.label).name == "NOT-RUN":
                     raise RaceError(f"{plan.title} cannot be scanned: {one.note or one.label}")
                 # A crash ends the process, not the scan: go on behind the offset that it met.
                 todo = todo[max(1, len(one.runs)) :]
@@ -1201,7 +1247,7 @@ def _add_scan(
         seen = _rounds_of(facts)
         rounds[ns] += sum(seen.values())
         hits[ns] += sum(n for label, n in seen.items() if lab.grade(label).name == "FORBIDDEN")
-    if one.label != "ok" and lab.grade(one.label).name == "FORBIDDEN":
+    if one.label != "ok" and _grade(lab, one.label).name == "FORBIDDEN":
         ns = todo[max(0, len(one.runs) - 1)]
         hits[ns] += 1
         rounds[ns] += 1

@@ -21,9 +21,14 @@ from racelab.lab import Grade
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from racelab.reports import Report
+
 __all__ = ["Comparison", "Repetition", "Result", "compare", "merge"]
 
 CAUTION = "caution"
+#: Reports that are shown below a table, and those whose text is kept in JSON.
+SHOWN = 4
+KEPT = 20
 SEVERE = ("FORBIDDEN", "INTERESTING", "ACCEPTABLE", "NOT-RUN")
 
 
@@ -39,6 +44,7 @@ class Repetition:
         failed_rounds: rounds with a forbidden outcome, the one that a forbidden ending cut off included.
         first_failure_ns: from the start of the race to the first forbidden round; None without one.
         ungraded: rounds that were over, but not graded yet when a process died.
+        reported: what a sanitizer has reported besides the ending, as labels.
         note: what else is to be said: the traceback of a crash, the stacks of a hang, an error's text.
     """
 
@@ -50,6 +56,7 @@ class Repetition:
     first_failure_ns: int | None = None
     note: str = ""
     ungraded: int = 0
+    reported: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,8 @@ class Result:
             and how it was made.
         confidence: level of the intervals.
         notes: sentences that belong to the table.
+        reports: what a sanitizer or a debug interpreter has written: each distinct report, and how often
+            it came in all repetitions. Those that the extension has part in come first.
     """
 
     lab: str
@@ -109,6 +118,7 @@ class Result:
     wall_s: float = 0.0
     confidence: float = 0.95
     notes: tuple[str, ...] = field(default=())
+    reports: tuple[tuple[Report, int], ...] = field(default=())
 
     # -- counts ------------------------------------------------------------------------------------
 
@@ -215,7 +225,11 @@ class Result:
         )
 
     def _seen_in(self, label: str) -> int:
-        return sum(1 for r in self.repetitions if r.ending == label or r.outcomes.get(label))
+        return sum(
+            1
+            for r in self.repetitions
+            if r.ending == label or label in r.reported or r.outcomes.get(label)
+        )
 
     def table(self) -> list[tuple[str, str, str, str, str]]:
         """Rows of (outcome, rounds, repetitions, grade, why); also the declared ones that never came."""
@@ -256,6 +270,7 @@ class Result:
         said += [f"{CAUTION:<16}{text}" for text in self._cautions()]
         said.append(f"conditions      {self.conditions()}")
         said += [f"note            {text}" for text in self._remarks()]
+        said += [f"report          {text}" for text in self._reported()]
         return said
 
     def conditions(self) -> str:
@@ -308,9 +323,27 @@ class Result:
             said.append(
                 f"In {self.detached_rounds:,} rounds a thread had detached while it waited for the others."
             )
-        first = next((r.note for r in self.repetitions if r.note), "")
+        noted = (r for r in self.repetitions if r.note)
+        first = next((r.note for r in noted if not self._is_reported(r.ending)), "")
         if first:
             said.append(f"First of its kind: {first.strip()}")
+        return said
+
+    def _is_reported(self, label: str) -> bool:
+        """Whether the result shows the report itself, so that no note need repeat it."""
+        return any(label == f"sanitizer({report.label})" for report, _ in self.reports)
+
+    def _reported(self) -> list[str]:
+        """The reports in short, as many as a reader will read."""
+        said = [
+            f"{_many(count, 'time')}: {report.short()}" for report, count in self.reports[:SHOWN]
+        ]
+        more = self.reports[SHOWN:]
+        if more:
+            elsewhere = sum(report.elsewhere for report, _ in more)
+            said.append(
+                f"{_many(len(more), 'report')} more, {elsewhere} of them without the extension: see result.reports"
+            )
         return said
 
     def __str__(self) -> str:
@@ -374,6 +407,7 @@ class Result:
             "cores": self.cores,
             "compiler": self.compiler,
             "sanitizer": self.sanitizer,
+            **({"reports": reports_as_json(self.reports)} if self.reports else {}),
             "source_sha256": self.source_sha256,
             "date": self.date,
             "wall_s": round(self.wall_s, 3),
@@ -381,7 +415,15 @@ class Result:
 
     def to_json_line(self) -> str:
         """Everything, on one line, without a line break: what a .jsonl file holds."""
-        everything = asdict(self)
+        everything = asdict(replace(self, reports=()))
+        everything["reports"] = reports_as_json(self.reports)
+        for repetition in everything["repetitions"]:
+            repetition["reported"] = list(repetition["reported"])
+        # Most races know nothing of sanitizers; their lines shall not grow.
+        if not self.reports:
+            del everything["reports"]
+            for repetition in everything["repetitions"]:
+                del repetition["reported"]
         return json.dumps({**everything, "summary": self.as_json()}, separators=(",", ":"))
 
     @classmethod
@@ -396,7 +438,11 @@ class Result:
             known = {item.name for item in fields(cls)}
             values = {name: value for name, value in data.items() if name in known}
             values["grades"] = {k: Grade(**v) for k, v in values["grades"].items()}
-            values["repetitions"] = tuple(Repetition(**r) for r in values["repetitions"])
+            values["repetitions"] = tuple(
+                Repetition(**{**r, "reported": tuple(r.get("reported", ()))})
+                for r in values["repetitions"]
+            )
+            values["reports"] = _reports_from_json(values.get("reports", ()))
             values["skew_bins"] = tuple((a, b, int(n)) for a, b, n in values["skew_bins"])
             for name in ("endings", "offsets_ns", "flags", "notes"):
                 values[name] = tuple(values[name])
@@ -506,7 +552,41 @@ def merge(results: Iterable[Result]) -> Result:
         calibrated=_any_known(part.calibrated for part in parts),
         wall_s=sum(part.wall_s for part in parts),
         notes=tuple(dict.fromkeys(text for part in parts for text in part.notes)),
+        reports=_merge_reports(part.reports for part in parts),
     )
+
+
+def reports_as_json(found: Sequence[tuple[Report, int]]) -> list[dict[str, Any]]:
+    """Distinct reports, the first of them with their texts, cut where they are long: of bounded size."""
+    return [
+        {
+            "label": report.label,
+            "count": count,
+            "tool": report.tool,
+            "kind": report.kind,
+            "elsewhere": report.elsewhere,
+            "text": report.text if number < KEPT else "",
+        }
+        for number, (report, count) in enumerate(found)
+    ][: 10 * KEPT]
+
+
+def _reports_from_json(data: Iterable[Mapping[str, Any]]) -> tuple[tuple[Report, int], ...]:
+    """What was written, read again; a report whose text was not kept is left out."""
+    from racelab.reports import parse
+
+    return tuple((parse(item["text"])[0], int(item["count"])) for item in data if item["text"])
+
+
+def _merge_reports(
+    many: Iterable[Sequence[tuple[Report, int]]],
+) -> tuple[tuple[Report, int], ...]:
+    first: dict[Any, Report] = {}
+    total: Counter[Any] = Counter()
+    for report, count in (item for some in many for item in some):
+        first.setdefault(report.key, report)
+        total[report.key] += count
+    return tuple((report, total[key]) for key, report in first.items())
 
 
 def _any_known(values: Iterable[bool | None]) -> bool | None:
@@ -635,12 +715,16 @@ def result_html(result: Result) -> str:
         )
         body += f'<tr style="background:none">{cells}</tr>'
     open_ones = [text for text in result.sentences() if text.startswith(("per ", CAUTION))]
-    rest = [text for text in result.sentences() if text not in open_ones]
+    shown = [text for text in result.sentences() if not text.startswith("report  ")]
+    rest = [text for text in shown if text not in open_ones]
     said = "".join(map(_sentence_html, open_ones))
     said += (
         '<details><summary style="opacity:.85">How it was run</summary>'
         f"{''.join(map(_sentence_html, rest))}</details>"
     )
+    for report, count in result.reports[:SHOWN]:
+        head = html.escape(f"Report, {_many(count, 'time')}: {report.label}")
+        said += f"<details><summary>{head}</summary>{report._repr_html_()}</details>"
     question = f": {result.question}" if result.question else ""
     return (
         '<div class="racelab-result" style="overflow-x:auto">'

@@ -7,10 +7,10 @@ process, no zombie, no file (see `processes`).
 from __future__ import annotations
 
 import contextlib
+import functools
 import html
 import json
 import os
-import re
 import shutil
 import signal
 import sys
@@ -20,15 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from racelab import reports
 from racelab.build import Built
-from racelab.processes import Spawned, Watched
+from racelab.processes import Look, Spawned, Watched
+from racelab.reports import Report
 
 __all__ = ["Ending", "run_child"]
 
 CODE_NAME = "<child>"
-_SANITIZER = re.compile(
-    r"(?:WARNING|ERROR): (?:Thread|Address)Sanitizer: ([a-zA-Z][\w -]*?)(?: on | \(|\n|$)"
-)
+#: How a child ends that a sanitizer has reported, where it ends by itself; see `reports.sanitizer_options`.
+REPORTED = 66
 
 Gil = Literal["auto", 0, 1]
 
@@ -40,7 +41,8 @@ class Ending:
     Attributes:
         outcome: one label: "ok", "error(ExcType)", "exit(N)", "crash(SIGSEGV)" (any signal's name),
             "hang" (it was killed at its time limit), "killed" (a SIGKILL that we did not send),
-            "sanitizer(what)", "not-run" (the interpreter did not get as far as the code).
+            "sanitizer(data race in bump, counter.c:31)", "not-run" (the interpreter did not get as
+            far as the code).
         returned: the value of the code's variable `result`, if JSON can carry it; else None.
         stdout, stderr: what was written, the first MiB of each.
         exit_status: as the shell would see it; None when a signal ended the child.
@@ -65,6 +67,11 @@ class Ending:
     gil_enabled: bool | None
     gil_enabled_by: str | None
     thrown_away: int = 0
+
+    @functools.cached_property
+    def reports(self) -> list[Report]:
+        """What a sanitizer or a debug interpreter has reported, taken to pieces; see `racelab.reports`."""
+        return reports.parse(self.stderr)
 
     def __repr__(self) -> str:
         return (
@@ -153,6 +160,7 @@ def run_child(
     modules: Iterable[Built | str | Path] = (),
     xoptions: Sequence[str] = (),
     memory_mb: float | None = None,
+    look: Look | None = None,
 ) -> Ending:
     """Run Python code in a process of its own and say how it ended, whatever it does.
 
@@ -169,6 +177,7 @@ def run_child(
         modules: what `compile` returned, or paths of shared libraries: importable by name.
         xoptions: for -X, e.g. ("gil=1",).
         memory_mb: limit of the child's data in MiB, so that running out of memory is the child's affair alone.
+        look: looks at the child now and then, and may end it before its time, as a "hang".
 
     Raises:
         FileNotFoundError: the file or the interpreter is not there.
@@ -191,7 +200,7 @@ def run_child(
         # The allocator of a free-threaded build sets a GiB aside at its start, beyond any limit.
         variables.setdefault("MIMALLOC_ARENA_RESERVE", "0")
     with Spawned(interpreter(python), job, variables, xoptions) as child:
-        child.watch(timeout_s)
+        child.watch(timeout_s, look)
     return ending_of(child)
 
 
@@ -272,14 +281,19 @@ def ending_of(child: Watched) -> Ending:
 def _outcome(child: Watched, events: list[dict[str, Any]], died_by: str | None) -> str:
     if child.ended_by_us is not None:
         return "hang"
-    found = _SANITIZER.search(child.err.text())
-    if found and child.status != 0:
-        return f"sanitizer({found.group(1).strip()})"
+    text = child.err.text()
+    found = (
+        reports.gravest(reports.parse(text)) if child.status != 0 and "Sanitizer" in text else None
+    )
+    if found and not found.elsewhere:
+        return f"sanitizer({found.label})"
     if died_by is not None:
         return "killed" if died_by == "SIGKILL" else f"crash({died_by})"
     error = first_event(events, "error")
-    if error and child.status == 1:
+    if error and child.status in (1, REPORTED):
         return f"error({error['type']})"
+    if found and child.status == REPORTED:
+        return f"sanitizer({found.label})"
     if not events and child.status != 0:
         return "not-run"
     return "ok" if child.status == 0 and first_event(events, "done") else f"exit({child.status})"
