@@ -28,7 +28,7 @@ NAMES = [
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder for answers."""
     monkeypatch.setenv("RACELAB_BOOK", str(ROOT))
-    monkeypatch.setenv("RACELAB_EXERCISES", str(ROOT / "exercises"))
+    monkeypatch.setenv("RACELAB_BOOK", str(ROOT))
     monkeypatch.setenv("RACELAB_WORK", str(tmp_path / "work"))
     return tmp_path / "work"
 
@@ -109,7 +109,9 @@ def test_where_nothing_can_run_nothing_is_checked(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.usefixtures("fine")
 def test_no_exercises_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RACELAB_EXERCISES", str(tmp_path))
+    for name in ("ext", "exercises"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("RACELAB_BOOK", str(tmp_path))
     report = doctor.examine_for_class()
 
     assert "exercises" in report.verdict
@@ -176,11 +178,12 @@ def test_cython_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[HTTPServer]:
-    """Something that answers a hello, and nothing else."""
+    """A class with a token, as `racelab class serve` is one."""
 
     class Hello(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/api/hello" else 404)
+            known = self.headers["Authorization"] == "Bearer secret"
+            self.send_response((200 if known else 401) if self.path == "/api/hello" else 404)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -201,11 +204,19 @@ def joined(work: Path, text: str) -> Check:
     return doctor._class_server()
 
 
-def test_class_server_answers(work: Path, server: HTTPServer) -> None:
-    address = f"http://127.0.0.1:{server.server_port}/"
-    seen = joined(work, json.dumps({"url": f"{address}#secret"}))
+@pytest.mark.parametrize(
+    ("token", "ok", "said"),
+    [("secret", True, " answers"), ("old", False, " is another class by now")],
+)
+def test_class_server_answers(
+    work: Path, server: HTTPServer, token: str, ok: bool, said: str
+) -> None:
+    address = f"http://127.0.0.1:{server.server_port}"
+    seen = joined(work, json.dumps({"url": address, "token": token}))
 
-    assert seen == Check("class server", True, f"{address} answers")
+    assert (seen.ok, seen.found) == (ok, address + said)
+    assert token not in seen.found + seen.advice
+    assert bool(seen.advice) == (not ok)
 
 
 def test_something_else_answers(work: Path, server: HTTPServer) -> None:
@@ -224,7 +235,7 @@ def test_class_server_is_gone(work: Path) -> None:
 
     assert seen.ok is False
     assert "does not answer" in seen.found
-    assert "token" not in seen.found
+    assert "secret" not in seen.found
     assert "racelab class serve" in seen.advice
 
 

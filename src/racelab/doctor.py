@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import http
 import http.client
 import importlib.util
 import json
@@ -371,28 +372,33 @@ def _class_server() -> Check:
     name = "class server"
     try:
         note = work_folder(exercises_folder() / "any") / "class.json"
-        url = str(json.loads(note.read_text(encoding="utf-8"))["url"])
+        joined = json.loads(note.read_text(encoding="utf-8"))
+        url, token = str(joined["url"]), str(joined.get("token", ""))
     except (FileNotFoundError, ExerciseError):
         return Check(name, None, "not joined", "When the class begins: racelab class join URL.")
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return Check(
             name, False, "what was joined cannot be read", "racelab class leave, then join again."
         )
     shown = url.partition("#")[0]  # what follows is the class's token
     try:
-        status = _hello(url)
+        status = _hello(url, token)
     except (OSError, ValueError, http.client.HTTPException) as error:
         advice = (
-            "Same network? Is `racelab class serve` running? Results are kept until it answers."
+            "Same network? Is `racelab class serve` running? Results are kept until it answers. "
+            "If the class is over: racelab class leave."
         )
         return Check(name, False, f"{shown} does not answer: {error}", advice)
-    if status != 200:
+    if status == http.HTTPStatus.UNAUTHORIZED:
+        advice = "Ask for the link of today's class, then racelab class join URL."
+        return Check(name, False, f"{shown} is another class by now", advice)
+    if status != http.HTTPStatus.OK:
         advice = "Something else answers there: ask for the address, racelab class join URL."
         return Check(name, False, f"{shown} answers {status}", advice)
     return Check(name, True, f"{shown} answers")
 
 
-def _hello(url: str) -> int:
+def _hello(url: str, token: str) -> int:
     """The status with which a class server answers a hello."""
     parts = urlsplit(url)
     kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
@@ -400,7 +406,8 @@ def _hello(url: str) -> int:
         raise ValueError("not an address of a web server")
     connection = kinds[parts.scheme](parts.hostname, parts.port, timeout=SERVER_TIMEOUT_S)
     try:
-        connection.request("GET", f"{parts.path.rstrip('/')}/api/hello")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        connection.request("GET", f"{parts.path.rstrip('/')}/api/hello", headers=headers)
         return connection.getresponse().status
     finally:
         connection.close()
