@@ -14,7 +14,7 @@ import nbformat
 import pytest
 
 from racelab import assignment, cli
-from racelab.assignment import BEGIN, END, POINTS, Fail, Inconclusive, grade, make_assignment
+from racelab.assignment import BEGIN, END, Fail, Inconclusive, grade, make_assignment
 from racelab.checking import Verdict
 from racelab.exercise import Exercise, ExerciseError, exercises, find_exercise
 from racelab.show import find_ext
@@ -53,7 +53,7 @@ def test_notebook_is_what_nbgrader_expects(exercise: Exercise) -> None:
         "grade": (True, False, True),
     }
     assert {m.schema_version for m in marks.values()} == {3}
-    assert marks["grade"].points == POINTS[exercise.level]
+    assert marks["grade"].points == {"easy": 1, "medium": 2, "hard": 3}[exercise.level]
     assert exercise.goal in found["task"].source
 
 
@@ -93,7 +93,7 @@ def verdicts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     def check(_exercise: Exercise, answer: str, *, seconds: float) -> Verdict:
         word, reason = found.pop(0)
         found.append((answer, seconds))
-        return Verdict(SLUG, word, reason, (), f"what {reason} means")
+        return Verdict(SLUG, word, reason, (), f"what {reason} means\n" + "and more " * 30)
 
     monkeypatch.setattr(assignment, "check", check)
     assignment._answer(SLUG, "the answer\n")
@@ -112,9 +112,17 @@ def test_a_pass_is_silent_to_nbgrader(
 
 def test_a_wrong_answer_raises_what_the_checker_says(verdicts: list[Any]) -> None:
     verdicts.append(("FAIL", "race"))
-    with pytest.raises(Fail, match=r"^what race means$") as caught:
+    with pytest.raises(Fail, match=r"^what race means\nand more") as caught:
         grade(SLUG)
-    assert caught.value._render_traceback_() == ["Fail: what race means"]
+    assert caught.value._render_traceback_() == [f"Fail: {caught.value}"]
+
+
+def test_what_a_compiler_says_keeps_its_lines(verdicts: list[Any]) -> None:
+    """It points at columns."""
+    verdicts.append(("FAIL", "compile"))
+    with pytest.raises(Fail) as caught:
+        grade(SLUG)
+    assert str(caught.value) == "what compile means\n" + "and more " * 30
 
 
 @pytest.mark.parametrize("reason", ["no-power", "too-slow", "no-race-point"])
@@ -126,6 +134,7 @@ def test_inconclusive_is_neither(verdicts: list[Any], reason: str) -> None:
     assert type(caught.value).__name__ == "Inconclusive"
     assert '"Inconclusive"' in assignment.SETTINGS
     assert not isinstance(caught.value, Fail)
+    assert max(map(len, str(caught.value).splitlines())) <= 90
     assert len(verdicts) == 1
 
 

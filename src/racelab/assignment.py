@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from racelab.checking import SECONDS, Verdict, check
@@ -108,11 +109,10 @@ def grade(slug: str, *, seconds: float = SECONDS) -> None:
     _show(verdict)
     # Nothing is returned: nbgrader takes a cell's value for a number of points.
     if verdict.verdict == "FAIL":
-        raise Fail(verdict.says)
+        raise Fail(verdict.says if verdict.reason == "compile" else _wrapped(verdict.says))
     if verdict.verdict == "INCONCLUSIVE":
-        raise Inconclusive(
-            f"{verdict.says}\nThis is not a wrong answer: handed in, it is left for the teacher to grade."
-        )
+        left = "This is not a wrong answer: handed in, it is left for the teacher to grade."
+        raise Inconclusive(_wrapped(f"{verdict.says}\n{left}"))
 
 
 def load_ipython_extension(shell: Any) -> None:
@@ -124,6 +124,11 @@ def _answer(line: str, cell: str) -> None:
     """%%answer EXERCISE: the cell's text is an answer, for `grade`."""
     _answers[line.strip()] = _between_marks(cell)
     print(f"{line.strip()}: taken. The next cell judges it.")
+
+
+def _wrapped(text: str) -> str:
+    """For what a notebook shows as it is, like a traceback."""
+    return "\n".join(fill(line, 90) for line in text.splitlines())
 
 
 def _between_marks(text: str) -> str:
