@@ -9,15 +9,14 @@ in ten of them fails the run (`conftest.py`).
 from __future__ import annotations
 
 import functools
-import math
 import time
 from collections.abc import Iterator
 
+from racelab.checking import clean_needed, low_end
 from racelab.lab import Lab
 from racelab.racing import race
 from racelab.result import Result, merge
 
-CHANCE = 1e-6
 SLICE_S = 1.0
 #: A rate is measured until so many repetitions or seconds, whatever comes first.
 RATE_S = 2.0
@@ -51,21 +50,12 @@ def rate_low(lab: Lab) -> float:
     rate = None
     for seen in slices(lab, "broken", RATE_S):
         rate = seen.rate_per_round if lab.mode == "rounds" else seen.rate_per_repetition
-    if rate is None or rate.failed == 0:
-        return 0.0
-    return rate.low or rate.estimate / 10
-
-
-def needed(low: float) -> float:
-    """Clean rounds after which a rate of `low` would have been silent with a chance below `CHANCE`."""
-    if low <= 0:
-        return math.inf
-    return math.log(CHANCE) / math.log1p(-low) if low < 1 else 1.0
+    return low_end(rate)
 
 
 def holds(lab: Lab, variant: str, cap_s: float) -> bool | None:
     """False as soon as something forbidden was seen, True after enough clean rounds, None at the cap."""
-    wanted = needed(rate_low(lab))
+    wanted = clean_needed(rate_low(lab))
     for seen in slices(lab, variant, cap_s, stop_at_first=True):
         if seen.forbidden:
             return False

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from racelab import checking, lab
+from racelab.build import Built
 from racelab.checking import check
 from racelab.course import Course
 from racelab.exercise import (
@@ -23,6 +30,7 @@ from racelab.exercise import (
     load_exercise,
     render,
 )
+from racelab.reports import parse
 from racelab.show import find_ext
 
 ROOT = find_ext().parent
@@ -40,6 +48,25 @@ def pair() -> Exercise:
 def no_sanitizer(monkeypatch: pytest.MonkeyPatch) -> None:
     """What ThreadSanitizer adds is tested by itself."""
     monkeypatch.setattr(checking._Check, "_sanitized", lambda _self: None)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A learner's `work` of its own."""
+    monkeypatch.setenv("RACELAB_WORK", str(tmp_path / "work"))
+    monkeypatch.setenv("RACELAB_BOOK", str(ROOT))
+    return tmp_path / "work"
+
+
+def racelab(*words: str) -> subprocess.CompletedProcess[str]:
+    """The command, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "racelab", *words],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+    )
 
 
 def with_line(text: str, after: str, line: str) -> str:
@@ -79,6 +106,36 @@ TRICKS = {
         "tampered",
     ),
     "turns the GIL on": ("", "", "gil"),
+    "turns the GIL on while it is raced": (
+        IN_STATS,
+        '    static int once; if (PyImport_GetModule(PyUnicode_FromString("racelab._race")) && !once++)\n'
+        '        PyRun_SimpleString("import sys, warnings, importlib.util as u\\n'
+        "warnings.simplefilter('ignore')\\n"
+        "s = u.spec_from_file_location('helper', sys.modules['two_counters'].__spec__.origin)\\n"
+        'u.module_from_spec(s)");',
+        "gil",
+    ),
+    "asks for the GIL by the environment": (
+        IN_INIT,
+        '    setenv("PYTHON_GIL", "1", 1);',
+        "race",
+    ),
+    "ends the process as soon as it is loaded": (
+        "#include <unistd.h>",
+        "__attribute__((constructor)) static void leave(void) { exit(0); }",
+        "single",
+    ),
+    "replaces attributes from C": (
+        IN_INIT,
+        '    PyObject *judge = PyImport_ImportModule("racelab.lab");\n'
+        '    PyObject_SetAttrString(judge, "Lab", Py_None);',
+        "tampered",
+    ),
+    "catches everything": (
+        "cache_reset(PyObject *op, PyObject *Py_UNUSED(ignored))\n{",
+        "    signal(SIGSEGV, SIG_IGN); signal(SIGABRT, SIG_IGN); PyErr_Clear();",
+        "race",
+    ),
     "hands back a constant": (
         IN_STATS,
         '    return Py_BuildValue("(ll)", 0L, 0L);',
@@ -92,9 +149,16 @@ def test_trick_is_no_pass(pair: Exercise, trick: str) -> None:
     """Each of them is put into the starter, which would fail the race."""
     after, line, reason = TRICKS[trick]
     text = pair.text("starter").replace(
-        "#include <stdatomic.h>", "#include <stdatomic.h>\n#include <unistd.h>"
+        "#include <stdatomic.h>", "#include <signal.h>\n#include <stdatomic.h>\n#include <unistd.h>"
     )
-    if reason == "gil":
+    if (
+        "helper" in line
+    ):  # a second module in the same file, which does not say that it needs no GIL
+        text += """
+static struct PyModuleDef helper_def = {PyModuleDef_HEAD_INIT, .m_name = "helper"};
+PyMODINIT_FUNC PyInit_helper(void) { return PyModule_Create(&helper_def); }
+"""
+    if not line and reason == "gil":
         text = text.replace("    {Py_mod_gil, Py_MOD_GIL_NOT_USED},\n", "")
     else:
         text = with_line(text, after, line)
@@ -104,16 +168,122 @@ def test_trick_is_no_pass(pair: Exercise, trick: str) -> None:
     assert (verdict.verdict, verdict.reason) == ("FAIL", reason), str(verdict)
 
 
-def test_sleeping_is_no_pass(pair: Exercise) -> None:
-    """An answer that is slow enough never meets anybody; so many rounds are asked for that it shows."""
-    text = with_line(
-        pair.text("starter"),
-        IN_STATS,
-        "    Py_BEGIN_ALLOW_THREADS usleep(20000); Py_END_ALLOW_THREADS",
-    )
+def sleepy(text: str, microseconds: int) -> str:
+    """An answer that keeps its bug, sleeps before it, and has no race point left."""
+    pause = f"    Py_BEGIN_ALLOW_THREADS usleep({microseconds}); Py_END_ALLOW_THREADS"
+    for function in ("cache_stats", "cache_reset"):
+        text = with_line(text, f"{function}(PyObject *op, PyObject *Py_UNUSED(ignored))\n{{", pause)
     text = text.replace("#include <stdatomic.h>", "#include <stdatomic.h>\n#include <unistd.h>")
+    return text.replace("    RACE_POINT();\n", "")
 
-    assert check(pair, text, seconds=4).verdict in ("FAIL", "INCONCLUSIVE")
+
+@pytest.mark.parametrize("microseconds", [1, 20_000])
+def test_sleeping_is_no_pass(pair: Exercise, microseconds: int) -> None:
+    """An answer that is slow enough never meets anybody; so many rounds are asked for that it shows."""
+    verdict = check(pair, sleepy(pair.text("starter"), microseconds), seconds=4)
+
+    assert verdict.verdict in ("FAIL", "INCONCLUSIVE"), str(verdict)
+
+
+def test_much_slower_than_the_starter_asks_for_more_rounds(pair: Exercise) -> None:
+    """What decides for a fast answer does not decide for one that hardly meets anybody."""
+    judge = checking._Check(replace(pair, cost=None), pair.text("solution"), 1.0)
+    for count, speed in ((judge.power, 300_000.0), (judge.yours, 10_000.0)):
+        count.result = SimpleNamespace(
+            rounds_per_s=speed, mode="rounds", failed_rounds=10, rate_per_round=None
+        )
+    usual = judge._needed
+    built = Built.__new__(Built)
+
+    judge._ask_for_more(built, built)
+
+    assert judge._needed >= 30 * usual
+    assert "30 times as long" in judge.steps[-1].text
+
+
+def test_a_judge_without_a_race_is_guarded_too() -> None:
+    """With a collector of its own making an answer could have everything its way."""
+    one = load_exercise(ROOT / "exercises/let_others_run/exercise.py")
+    replaces = 'PyRun_SimpleString("import gc; gc.freeze = lambda: None")'
+    begin = "PyInit_let_others_run(void)\n{"
+
+    verdict = check(one, with_line(one.text("solution"), begin, f"    {replaces};"))
+
+    assert verdict.verdict == "FAIL", str(verdict)
+    if verdict.reason != "single":  # which a machine that is busy may bring about
+        assert "gc.freeze" in str(verdict)
+
+
+def test_an_answer_that_is_too_dear_to_be_measured_is_no_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What could not be measured was let through once."""
+    one = load_exercise(ROOT / "exercises/reset_cache/exercise.py")
+    assert check(one, one.text("no_cache")).reason == "cost"
+
+    judge = checking._Check(one, None, 1.0)
+    ended = SimpleNamespace(outcome="hang", returned=None, traceback="")
+    monkeypatch.setattr(judge, "_in_child", lambda *_: ended)
+    with pytest.raises(checking._Stop) as stop:
+        judge._cheap(judge._build(one.text("solution"), "solution"))
+
+    assert (stop.value.verdict, stop.value.reason) == ("FAIL", "cost")
+
+
+PYTHON_TRICKS = {
+    "equals everything": (
+        "which_borrowed",
+        "import unittest.mock\nfor _name in [n for n in globals() if n.isupper()]:\n"
+        "    globals()[_name] = {k: unittest.mock.ANY for k in globals()[_name]}\n",
+        "single",
+    ),
+    "ends the process": ("which_lock", "import os\nos._exit(0)\n", "single"),
+    "leaves by SystemExit": ("which_lock", "raise SystemExit(0)\n", "single"),
+    "replaces what judges": (
+        "how_many",
+        "import builtins, math\nmath.isclose = lambda *_, **__: True\n"
+        "for _name in [n for n in globals() if n.isupper()]:\n    globals()[_name] = 1.0\n",
+        "tampered",
+    ),
+    "replaces the judge": (
+        "how_many",
+        "import sys\nfor _m in list(sys.modules.values()):\n"
+        "    if hasattr(_m, 'about_bound'): _m.single = lambda _: None; _m.QUESTIONS = {}\n",
+        "tampered",
+    ),
+    "replaces the exercise": (
+        "how_many",
+        "import sys\nsys.modules['__main__'].exercise = sys\nsys.single = lambda _: None\n",
+        "single",
+    ),
+    "replaces what it is tried on": (
+        "silent_test",
+        "import sys\nfor _m in list(sys.modules.values()):\n"
+        "    if hasattr(_m, 'Raises'): _m.Raises.lookup = _m.Broken.lookup\n",
+        "trial|tampered",
+    ),
+    "fails always": (
+        "silent_test",
+        "def test_cache_is_filled_once(make_cache):\n    raise AssertionError\n",
+        "trial",
+    ),
+    "never fails": (
+        "silent_test",
+        "def test_cache_is_filled_once(make_cache):\n    pass\n",
+        "trial",
+    ),
+}
+
+
+@pytest.mark.parametrize("trick", PYTHON_TRICKS)
+def test_trick_in_python_is_no_pass(trick: str) -> None:
+    slug, more, reasons = PYTHON_TRICKS[trick]
+    one = load_exercise(ROOT / f"exercises/{slug}/exercise.py")
+
+    verdict = check(one, one.text("starter") + "\n" + more)
+
+    assert verdict.verdict == "FAIL", str(verdict)
+    assert verdict.reason in reasons.split("|"), str(verdict)
 
 
 def test_the_same_tampering_does_no_harm_to_an_honest_answer(pair: Exercise) -> None:
@@ -150,45 +320,164 @@ def test_another_module_name_is_said_so(pair: Exercise, tmp_path: Path) -> None:
     assert "PyInit_two_counters" in verdict.says
 
 
-def on_one_core(code: str) -> dict[str, object]:
-    """Run code in an interpreter pinned to one core; what it assigns to `result`."""
+def on_one_core(file: Path, which: str, change: str = "") -> dict[str, object]:
+    """The verdict of a check in an interpreter pinned to one core."""
     core = str(min(os.sched_getaffinity(0)))
-    script = f"import json\n{code}\nprint(json.dumps(result))"
+    script = f"""
+import json
+from pathlib import Path
+from racelab import checking
+from racelab.exercise import load_exercise
+checking._Check._sanitized = lambda _self: None
+exercise = load_exercise(Path({str(file)!r}))
+print(json.dumps(checking.check(exercise, exercise.text({which!r}){change}).as_json()))
+"""
     done = subprocess.run(
         ["taskset", "-c", core, sys.executable, "-c", script],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=180,
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, object] = json.loads(done.stdout)
     return found
 
 
-ONE_CORE = """
-from racelab.checking import check
-from racelab.exercise import find_exercise
-exercise = find_exercise("two_counters")
-text = exercise.text({which!r}){change}
-result = check(exercise, text).as_json()
+HANGS = """
+from racelab import ACCEPTABLE, FORBIDDEN, Lab
+from racelab.exercise import Exercise
+
+exercise = Exercise(
+    "two_ways",
+    title="Take two locks in one order",
+    chapter="12_critical_section",
+    level="easy",
+    minutes=10,
+    goal="Both calls end.",
+    hints=("In which order?",),
+    lab=Lab(
+        "two_ways",
+        modules=["two_ways"],
+        setup=lambda module: module,
+        actors=["there", "back"],
+        observe=lambda *_: "both ended",
+        outcomes={"both ended": ACCEPTABLE("one after the other"), "hang": FORBIDDEN("each waits for the other")},
+        mode="hang",
+        stall_s=0.5,
+    ),
+    advice={"hang": "One order for all."},
+)
+"""
+TWO_WAYS = """
+#include <Python.h>
+#include "racelab/race_point.h"
+
+static PyMutex one, two;
+
+static PyObject *
+both(PyMutex *first, PyMutex *second)
+{
+    PyMutex_Lock(first);
+    RACE_POINT();
+    PyMutex_Lock(second);
+    PyMutex_Unlock(second);
+    PyMutex_Unlock(first);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+there(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    return both(&one, &two);
+}
+
+static PyObject *
+back(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    // BEGIN STARTER
+    // return both(&two, &one);
+    // BEGIN SOLUTION
+    return both(&one, &two);
+    // END
+}
+
+static PyMethodDef methods[] = {
+    {"there", there, METH_NOARGS, NULL},
+    {"back", back, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+static PyModuleDef_Slot slots[] = {{Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0, NULL}};
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, .m_name = "two_ways", .m_methods = methods, .m_slots = slots,
+};
+
+PyMODINIT_FUNC
+PyInit_two_ways(void)
+{
+    return PyModuleDef_Init(&definition);
+}
 """
 
 
-@pytest.mark.parametrize(
-    ("which", "word"), [("starter", "FAIL"), ("solution", "PASS"), ("too_early", "FAIL")]
-)
-def test_on_one_core_the_verdict_is_widened_and_right(which: str, word: str) -> None:
-    seen = on_one_core(ONE_CORE.format(which=which, change=""))
+@pytest.fixture
+def two_ways(tmp_path: Path) -> Path:
+    """An exercise about calls that never end: its race is in mode "hang"."""
+    folder = tmp_path / "two_ways"
+    (folder / "wrong").mkdir(parents=True)
+    (folder / "exercise.py").write_text(HANGS)
+    (folder / "solution.c").write_text(TWO_WAYS)
+    (folder / "wrong/other_first.c").write_text(
+        "// Caught by race.\n// Still two orders.\n// BEGIN 1\n    PyMutex_Lock(&two);\n    RACE_POINT();\n"
+        "    PyMutex_Lock(&one);\n    PyMutex_Unlock(&one);\n    PyMutex_Unlock(&two);\n    Py_RETURN_NONE;\n// END\n"
+    )
+    return folder / "exercise.py"
 
-    assert (seen["verdict"], seen["widened"]) == (word, True)
+
+ONE_CORE = [("starter", "FAIL"), ("solution", "PASS"), ("wrong", "FAIL")]
 
 
-def test_on_one_core_without_a_race_point_it_is_inconclusive() -> None:
+@pytest.mark.parametrize(("which", "word"), ONE_CORE)
+@pytest.mark.parametrize("mode", ["rounds", "cold", "hang"])
+def test_on_one_core_the_verdict_is_widened_and_right(
+    two_ways: Path, mode: str, which: str, word: str
+) -> None:
+    file, wrong = {
+        "rounds": (ROOT / "exercises/two_counters/exercise.py", "too_early"),
+        "cold": (ROOT / "exercises/cache_race/exercise.py", "looks_once"),
+        "hang": (two_ways, "other_first"),
+    }[mode]
+    one = load_exercise(file)
+    assert one.lab is not None
+    assert one.lab.mode == mode
+
+    seen = on_one_core(file, wrong if which == "wrong" else which)
+
+    assert (seen["verdict"], seen["widened"]) == (word, True), seen
+
+
+@pytest.mark.parametrize("mode", ["rounds", "hang"])
+def test_on_one_core_without_a_race_point_it_is_inconclusive(two_ways: Path, mode: str) -> None:
+    """What shows there is the window that is held open: an answer without one is neither right nor wrong."""
     change = '.replace("RACE_POINT();", "")'
-    seen = on_one_core(ONE_CORE.format(which="starter", change=change))
+    file = two_ways if mode == "hang" else ROOT / "exercises/two_counters/exercise.py"
 
-    assert (seen["verdict"], seen["reason"]) == ("INCONCLUSIVE", "no-race-point")
+    seen = on_one_core(file, "starter", change)
+
+    assert (seen["verdict"], seen["reason"]) == ("INCONCLUSIVE", "no-race-point"), seen
+
+
+@pytest.mark.race
+@pytest.mark.parametrize("exercise", exercises(ROOT / "exercises"), ids=str)
+def test_on_one_core_every_exercise_can_be_told(exercise: Exercise) -> None:
+    """Starter and wrong answers fail, and the solution passes; those that race say that they were widened."""
+    assert exercise.file is not None
+    for which in ("starter", "solution", *exercise.wrong):
+        seen = on_one_core(exercise.file, which)
+
+        assert seen["verdict"] == ("PASS" if which == "solution" else "FAIL"), (which, seen)
+        if seen["reason"] in ("right", "race"):
+            assert seen["widened"] == (exercise.lab is not None), (which, seen)
 
 
 @pytest.mark.parametrize(
@@ -206,32 +495,231 @@ def test_advice_with_a_star_is_found(label: str, seen: str, fits: bool) -> None:
     assert lab.fits(label, seen) == fits
 
 
-NOTE = "#0 {0} {1}:12:5\n#1 caller caller.c:1:1"
+REPORT = """WARNING: ThreadSanitizer: data race (pid=1)
+  Write of size 8 at 0x7f by thread T2:
+    #0 Py_DECREF /include/python3.13t/object.h:900:5 (two_counters.so+0x1) (BuildId: a)
+    #1 {0} (two_counters.so+0x1) (BuildId: a)
+    #2 cfunction_vectorcall /src/Objects/methodobject.c:425:24 (python3.13t+0x2)
+
+  Previous read of size 8 at 0x7f by thread T1:
+    #0 memcpy <null> (python3.13t+0x3)
+    #1 list_clear /src/Objects/listobject.c:7:1 (python3.13t+0x3)
+    #2 cache_stats /modules/sources/1/two_counters.c:3:5 (two_counters.so+0x4)
+
+SUMMARY: ThreadSanitizer: data race /x.c:1 in y
+"""
+FOREIGN = REPORT.format("dict_insert /src/Objects/dictobject.c:9:5")
+MINE = REPORT.format("cache_reset /modules/sources/1/two_counters.c:12:5")
+
+
+def sanitized(text: str, monkeypatch: pytest.MonkeyPatch) -> checking._Check:
+    """A check whose ThreadSanitizer has written this."""
+    one = load_exercise(ROOT / "exercises/two_counters/exercise.py")
+    seen = SimpleNamespace(reports=[(report, 1) for report in parse(text)], rounds=200)
+    monkeypatch.setattr(checking, "sanitizer_python", lambda _which: sys.executable)
+    monkeypatch.setattr(checking._Check, "_build", lambda *_a, **_k: Built.__new__(Built))
+    monkeypatch.setattr(checking, "race", lambda *_a, **_k: seen)
+    judge = checking._Check(one, None, 1.0)
+    judge.read = ("\n".join(f"line {n};" for n in range(1, 20)), "mine")
+    return judge
+
+
+def test_what_thread_sanitizer_sees_deep_in_the_interpreter_is_not_the_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judge = sanitized(FOREIGN, monkeypatch)
+
+    SANITIZED(judge)
+
+    assert judge.steps[-1].text == "ThreadSanitizer reported only CPython's own in 200 rounds"
+
+
+def test_both_accesses_are_shown_at_the_learners_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also behind a report that is CPython's own."""
+    judge = sanitized(FOREIGN + MINE, monkeypatch)
+
+    with pytest.raises(checking._Stop) as stop:
+        SANITIZED(judge)
+
+    assert stop.value.reason == "sanitizer"
+    assert "Which lock" in stop.value.says
+    assert judge.steps[-1].text.splitlines() == [
+        "data race",
+        "write in cache_reset(), two_counters.c:12: line 12;",
+        "read in cache_stats(), two_counters.c:3: line 3;, inside of list_clear()",
+    ]
+
+
+def test_an_exercise_may_advise_on_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = sanitized(MINE, monkeypatch)
+    judge.exercise = replace(judge.exercise, advice={"sanitizer(*)": "Lock both."})
+
+    with pytest.raises(checking._Stop, match="Lock both"):
+        SANITIZED(judge)
+
+
+def test_without_its_interpreter_thread_sanitizer_is_one_quiet_line(
+    pair: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/nowhere")
+    monkeypatch.delenv("RACELAB_TSAN_PYTHON", raising=False)
+    judge = checking._Check(pair, None, 1.0)
+
+    SANITIZED(judge)
+
+    assert [step.name for step in judge.steps] == ["note"]
+    assert "make tsan" in judge.steps[0].text
+
+
+# -- words --------------------------------------------------------------------------------------------
+
+
+def stuck(pair: Exercise, line: str) -> tuple[checking.Verdict, str]:
+    """The verdict on a solution that does this first thing in note(), and its step."""
+    text = with_line(pair.text("solution"), "cache_note(PyObject *op, PyObject *found)\n{", line)
+    verdict = check(pair, text.replace("#include <stdatomic.h>", "#include <pthread.h>"))
+    return verdict, dict(verdict.steps)["one thread"]
+
+
+def test_a_deadlock_with_one_thread_is_seen_early_and_says_which_call(pair: Exercise) -> None:
+    verdict, said = stuck(pair, "    PyMutex_Lock(&((Cache *)op)->mutex);")
+
+    assert (verdict.verdict, verdict.reason) == ("FAIL", "single")
+    assert said == "it did not come to an end; it hung in `cache.note(found)`"
+    assert "takes twice" in verdict.says
+    assert verdict.seconds < checking.STILL_S + 5
+
+
+def test_an_endless_loop_with_one_thread_is_none_that_waits(
+    pair: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "SINGLE_S", 1.0)
+    verdict, said = stuck(pair, "    for (volatile int on = 1; on;) {\n    }")
+
+    assert "`cache.note(found)`" in said
+    assert "computed all the time" in verdict.says
+
+
+def test_sleeping_or_waiting_for_a_while_is_no_deadlock(
+    pair: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody may wait with a time limit; that it will end can be seen from outside."""
+    monkeypatch.setattr(checking, "STILL_S", 0.5)
+    for line in ("import time; time.sleep(1.5)", "import threading; threading.Event().wait(1.5)"):
+        code = f'    static int once;\n    if (!once++) PyRun_SimpleString("{line}");'
+        begin = "cache_note(PyObject *op, PyObject *found)\n{"
+        judge = checking._Check(pair, with_line(pair.text("solution"), begin, code), 1.0)
+
+        judge._single(judge._compiled())
+
+        assert judge.steps[-1].text == "right answers"
+
+
+def test_an_error_in_an_answer_is_at_its_line() -> None:
+    asked = load_exercise(ROOT / "exercises/how_many/exercise.py")
+    text = asked.text("starter") + "\nLOW = 1 / NIGHTS_WITHOUT\n"
+
+    verdict = check(asked, text)
+
+    line = text.splitlines().index("LOW = 1 / NIGHTS_WITHOUT") + 1
+    assert dict(verdict.steps)["answers"] == (
+        "NameError: name 'NIGHTS_WITHOUT' is not defined\n"
+        f"line {line} of how_many.py: LOW = 1 / NIGHTS_WITHOUT"
+    )
+
+
+def test_a_broken_line_is_quoted() -> None:
+    asked = load_exercise(ROOT / "exercises/how_many/exercise.py")
+
+    verdict = check(asked, asked.text("starter") + "\nLOW = (1,\n")
+
+    assert verdict.reason == "compile"
+    assert ": LOW = (1," in verdict.says
 
 
 @pytest.mark.parametrize(
-    ("at", "told"), [("/modules/sources/1/two_counters.c", True), ("/src/Objects/object.c", False)]
+    ("slug", "which"),
+    [
+        ("two_counters", "volatile"),
+        ("declare_it", "only_atomic"),
+        ("silent_test", "starter"),
+        ("how_many", "starter"),
+    ],
 )
-def test_what_thread_sanitizer_sees_deep_in_the_interpreter_is_not_the_answers(
-    monkeypatch: pytest.MonkeyPatch, at: str, told: bool
-) -> None:
-    one = load_exercise(ROOT / "exercises/two_counters/exercise.py")
-    report = SimpleNamespace(
-        forbidden=["sanitizer(data race)"],
-        repetitions=[SimpleNamespace(note=NOTE.format("access", at))],
-        ran=[1],
-        rounds=1,
-    )
-    monkeypatch.setattr(checking, "sanitizer_python", lambda _which: sys.executable)
-    monkeypatch.setattr(checking, "compile", lambda *_a, **_k: None)
-    monkeypatch.setattr(checking, "race", lambda *_a, **_k: report)
-    judge = checking._Check(one, one.text("solution"), 1.0, None)
+def test_every_fail_ends_with_the_way_to_the_hints(slug: str, which: str) -> None:
+    one = load_exercise(ROOT / f"exercises/{slug}/exercise.py")
 
-    if told:
-        with pytest.raises(checking._Stop, match="ThreadSanitizer"):
-            SANITIZED(judge)
-    else:
-        SANITIZED(judge)
+    verdict = check(one, one.text(which))
+
+    assert verdict.verdict == "FAIL"
+    assert verdict.says.endswith(f"hints: racelab hint {slug}")
+    assert verdict.says.count("racelab hint") == 1
+
+
+@pytest.mark.parametrize(
+    ("slug", "step", "says"),
+    [
+        ("let_others_run", "behaviour", "It behaves as asked. Nothing was raced"),
+        ("which_borrowed", "answers", "All answers are right. Nothing was raced"),
+        ("silent_test", "right cache", "25 runs on 3 kinds of code"),
+    ],
+)
+def test_a_pass_without_a_race_says_what_was_checked_and_claims_no_bound(
+    slug: str, step: str, says: str
+) -> None:
+    one = load_exercise(ROOT / f"exercises/{slug}/exercise.py")
+
+    verdict = check(one, one.text("solution"))
+
+    assert verdict.verdict == "PASS"
+    assert step in dict(verdict.steps)
+    assert says in verdict.says
+    assert "95 %" not in verdict.says
+
+
+def test_several_outcomes_are_counted_and_advised_on(pair: Exercise) -> None:
+    judge = checking._Check(
+        replace(pair, advice={"torn": "About torn.", "crash(*)": "About crashes."}), None, 1.0
+    )
+    seen = {"crash(SIGSEGV)": 50, "torn": 7, "odd": 2, "rare": 1}
+    judge.yours.result = SimpleNamespace(
+        forbidden=seen, grades={}, gil=False, mode="rounds", failed_rounds=60, rounds=100, ran=[]
+    )
+
+    with pytest.raises(checking._Stop) as stop:
+        judge._fail()
+
+    assert judge.steps[-1].text.splitlines()[1:] == [
+        "50 times crash(SIGSEGV)",
+        "7 times torn",
+        "2 times odd",
+    ]
+    assert stop.value.says == "torn: About torn.\ncrash(SIGSEGV): About crashes."
+
+
+def test_guessing_is_told_how_many_before_which(desk: Path) -> None:
+    """Four choices are not found by four checks that each name what is wrong."""
+    asked = find_exercise("how_many")
+    asked.start()
+    text = re.sub(r"(?m)^([A-Z_]+) = None", r"\1 = 0.5", asked.text("starter"))
+    (desk / "how_many/how_many.py").write_text(text)
+
+    said = []
+    for _ in range(3):
+        verdict = check("how_many")
+        Course().note(verdict)
+        said.append(dict(verdict.steps)["answers"])
+
+    assert re.match(r"\d of them are not right; think", said[0]), said[0]
+    assert "LOW" not in said[0]
+    assert "LOW, " in said[1]
+    assert "\n" not in said[1]
+    assert "\nHIGH: " in said[2]
+
+
+def test_what_is_not_filled_in_is_said_at_once() -> None:
+    assert checking._told("A: not filled in yet\nB: which of the two?", 0) == "A: not filled in yet"
+    assert checking._told("there is no test_take any more", 0) == "there is no test_take any more"
 
 
 def test_a_pass_names_its_bound(pair: Exercise) -> None:
@@ -261,7 +749,7 @@ def test_a_starter_that_turns_the_gil_on_is_raced_without_it() -> None:
     promised = check(one, one.text("only_declares"))
 
     assert (silent.verdict, silent.reason) == ("FAIL", "gil"), str(silent)
-    assert silent.says == one.advice["gil"]
+    assert silent.says.startswith(one.advice["gil"])
     assert (promised.verdict, promised.reason) == ("FAIL", "race"), str(promised)
     assert promised.power_failed
     assert any("PYTHON_GIL=0" in step.text for step in promised.steps)
@@ -342,25 +830,6 @@ def test_a_wrong_answer_cannot_name_a_block_that_is_not_there(tmp_path: Path) ->
 # -- learners' files --------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A learner's `work` of its own."""
-    monkeypatch.setenv("RACELAB_WORK", str(tmp_path / "work"))
-    monkeypatch.setenv("RACELAB_EXERCISES", str(ROOT / "exercises"))
-    return tmp_path / "work"
-
-
-def racelab(*words: str) -> subprocess.CompletedProcess[str]:
-    """The command, in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "racelab", *words],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=120,
-    )
-
-
 def test_start_keeps_what_the_learner_wrote_and_reset_keeps_it_beside(desk: Path) -> None:
     exercise = find_exercise("two_counters")
     path = exercise.start()
@@ -391,6 +860,110 @@ def test_an_exercise_that_is_not_there_is_one_sentence() -> None:
     assert done.returncode == 2
     assert "there are: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["two_conters"], "did you mean two_counters?"),
+        (["two_counters", "--seconds", "nan"], "nan: give a number of seconds above 0"),
+        (["two_counters", "--seconds", "inf"], "give a number of seconds above 0"),
+        (["two_counters", "--seconds", "-1"], "-1: give a number of seconds above 0"),
+        (["two_counters", "--seconds", "abc"], "invalid number of seconds value: 'abc'"),
+        (["two_counters", "--file", "missing.c"], "there is no such file"),
+        (["two_counters", "--file", "exercises"], "is a folder"),
+        (["two_counters", "--file", "/dev/zero"], "is no ordinary file"),
+        (["two_counters", "--file", "README.md"], "is a .c file"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_writes_nothing(
+    desk: Path, words: list[str], said: str
+) -> None:
+    done = racelab("check", *words)
+
+    assert done.returncode == 2
+    assert said in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+    assert not desk.exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "is empty"),
+        (b"  \n\n", "is empty"),
+        (b"\x7fELF\0\0", "is no text"),
+        (b"/" * (checking.MOST_BYTES + 1), "1,048,577 bytes"),
+    ],
+)
+def test_a_file_that_is_no_answer_is_one_sentence(
+    pair: Exercise, tmp_path: Path, data: bytes, said: str
+) -> None:
+    file = tmp_path / "two_counters.c"
+    file.write_bytes(data)
+
+    with pytest.raises(ExerciseError, match=said):
+        check(pair, file)
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence(
+    pair: Exercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "two_counters.c"
+    file.write_text("int x;")
+
+    def refuse(_self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+
+    with pytest.raises(ExerciseError, match="cannot be read: Permission denied"):
+        check(pair, file)
+
+
+def in_terminal(words: list[str]) -> list[tuple[float, bytes]]:
+    """What the command writes to a terminal, and when."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-m", "racelab", *words])
+    written = []
+    begin = time.monotonic()
+    with contextlib.suppress(OSError):  # the terminal's other end is gone
+        while data := os.read(terminal, 1 << 16):
+            written.append((time.monotonic() - begin, data))
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    return written
+
+
+def test_in_a_terminal_something_moves_every_second(desk: Path) -> None:
+    find_exercise("cache_race").start()
+    file = desk / "cache_race/cache_race.pyx"
+    file.write_text(find_exercise("cache_race").text("solution"))
+
+    written = in_terminal(["check", "cache_race"])
+    text = b"".join(data for _, data in written).decode()
+    lines = [line for line in text.split("\r\x1b[K") if line]
+    times = [at for at, _ in written]
+    gaps = [b - a for a, b in itertools.pairwise(times)]
+
+    assert max(gaps) < 2, gaps
+    assert any(
+        re.search(r"cache_race: \d+ s, racing: [\d,]+ repetitions so far", line) for line in lines
+    ), lines
+    assert lines[-1].startswith("cache_race "), "the verdict takes the line's place"
+
+
+def test_in_a_pipe_there_is_nothing_but_the_verdict(desk: Path) -> None:
+    find_exercise("how_many").start()
+
+    done = racelab("check", "how_many")
+
+    assert done.stderr == ""
+    assert done.stdout.startswith("how_many ")
+    assert "\x1b" not in done.stdout
+    assert desk.exists()
 
 
 def test_from_start_to_pass_in_a_terminal(desk: Path) -> None:

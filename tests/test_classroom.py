@@ -49,7 +49,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fake.Server]:
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A learner's `work` of its own."""
     monkeypatch.setenv("RACELAB_WORK", str(tmp_path / "work"))
-    monkeypatch.setenv("RACELAB_EXERCISES", str(ROOT / "exercises"))
+    monkeypatch.setenv("RACELAB_BOOK", str(ROOT))
     return tmp_path / "work"
 
 

@@ -21,7 +21,7 @@ SLUG = "two_counters"
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A learner's `work` of its own; what ThreadSanitizer adds is tested elsewhere."""
     monkeypatch.setenv("RACELAB_WORK", str(tmp_path / "work"))
-    monkeypatch.setenv("RACELAB_EXERCISES", str(ROOT / "exercises"))
+    monkeypatch.setenv("RACELAB_BOOK", str(ROOT))
     monkeypatch.setattr(checking._Check, "_sanitized", lambda _self: None)
     return tmp_path / "work"
 

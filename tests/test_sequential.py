@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sequential
 
+from racelab import stats
+from racelab.checking import clean_needed, low_end
 from racelab.lab import Lab, load_labs
 
 EXT = Path(__file__).resolve().parent.parent / "ext"
@@ -27,15 +30,23 @@ def tally(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sequential, "inconclusive", [])
 
 
-@pytest.mark.parametrize(("low", "rounds"), [(0.5, 19.93), (0.1, 131.1), (0.001, 13_808.6)])
+@pytest.mark.parametrize(("low", "rounds"), [(0.5, 20), (0.1, 132), (0.001, 13_809)])
 def test_needed_rounds_leave_one_chance_in_a_million(low: float, rounds: float) -> None:
-    assert sequential.needed(low) == pytest.approx(rounds, rel=1e-3)
-    assert (1 - low) ** sequential.needed(low) == pytest.approx(1e-6)
+    assert clean_needed(low) == rounds
+    assert (1 - low) ** rounds <= 1e-6 < (1 - low) ** (rounds - 1)
 
 
 def test_no_rate_means_no_number_is_enough() -> None:
-    assert sequential.needed(0.0) == float("inf")
-    assert sequential.needed(1.0) == 1
+    assert clean_needed(0.0) == float("inf")
+    assert clean_needed(1.0) == 1
+
+
+def test_the_low_end_of_a_rate() -> None:
+    """What never failed has none; where the interval begins at 0, a tenth of the estimate has to do."""
+    assert low_end(None) == low_end(stats.rate_per_round(0, 100)) == 0
+    ten = stats.rate_per_round(10, 100)
+    assert low_end(ten) == ten.low > 0
+    assert low_end(replace(ten, low=0.0)) == pytest.approx(0.01)
 
 
 @pytest.mark.usefixtures("tally")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import racelab
+from racelab import show
 from racelab.show import MARKER, find_ext, show_diff, show_source
 
 BROKEN = """\
@@ -135,8 +137,24 @@ def test_ext_is_found_from_below_and_its_absence_is_said(
     assert find_ext() == tmp_path / "ext"
 
     monkeypatch.chdir("/")
+    assert find_ext() == Path(racelab.__file__).parents[2] / "ext", "where the package is"
+    monkeypatch.setattr(show, "_ABOVE", ())
     with pytest.raises(FileNotFoundError, match="RACELAB_BOOK"):
         find_ext()
+
+
+def test_the_book_is_where_the_folder_is_that_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody's own folder of that name is not taken for the book's."""
+    with pytest.raises(FileNotFoundError, match="has no folder exercises"):
+        show.find_book("exercises")
+    (tmp_path / "inside" / "exercises").mkdir(parents=True)
+    (tmp_path / "exercises").mkdir()
+    assert show.find_book("exercises") == tmp_path
+    monkeypatch.delenv("RACELAB_BOOK")
+    monkeypatch.chdir(tmp_path / "inside" / "exercises")
+    assert show.find_book("exercises") == tmp_path
 
 
 @pytest.mark.parametrize(

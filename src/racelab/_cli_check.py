@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import sys
+import threading
 import time
-from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
 POLL_S = 0.5
+#: The seconds on the line that shows what is being done go on at least so often.
+TICK_S = 0.5
 
 
 def add_commands(commands: Any) -> None:
@@ -34,8 +39,10 @@ def add_commands(commands: Any) -> None:
             **optional,
         )
         if name in ("check", "watch"):
+            from racelab.cli import _seconds
+
             parser.add_argument(
-                "--seconds", type=float, default=20.0, help="time for racing; default 20"
+                "--seconds", type=_seconds, metavar="S", help="time for racing; default: some 20 s"
             )
         if name == "check":
             parser.add_argument("--file", help="judge this file instead of your copy")
@@ -94,40 +101,68 @@ def _start(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from racelab.checking import check
+    from racelab.checking import SECONDS, check
     from racelab.course import Course
     from racelab.exercise import find_exercise
 
     exercise = find_exercise(options.exercise)
-    verdict = check(
-        exercise,
-        options.file,
-        seconds=options.seconds,
-        on_step=None if options.json else _live(),
-    )
-    _clear_line()
+    with _Live(exercise.slug, wanted=not options.json) as live:
+        verdict = check(
+            exercise,
+            options.file,
+            seconds=options.seconds or SECONDS,
+            on_step=live.step,
+            on_doing=live.doing,
+        )
     print(json.dumps(verdict.as_json()) if options.json else verdict)
     if options.file is None:
         Course().note(verdict)
     return verdict.exit_status
 
 
-def _live() -> Callable[[Any], None]:
-    """Show the step that was just made, on one line that the verdict replaces; nothing in a pipe."""
+class _Live:
+    """One line that says what is being done, and for how long; the verdict takes its place. Nothing in a pipe."""
 
-    def show(step: Any) -> None:
-        if sys.stderr.isatty():
-            first = step.text.splitlines()[0][:60]
-            sys.stderr.write(f"\r\x1b[K{step.name}: {first} ...")
+    def __init__(self, title: str, wanted: bool = True) -> None:
+        self.title = title
+        self.wanted = wanted and sys.stderr.isatty() and os.environ.get("RACELAB_PROGRESS") != "0"
+        self.text = "starting"
+        self.begin = time.monotonic()
+        self.over = threading.Event()
+        self.ticking = threading.Thread(target=self._tick, daemon=True)
+
+    def __enter__(self) -> _Live:
+        if self.wanted:
+            self.ticking.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.over.set()
+        if self.wanted:
+            self.ticking.join()
+            sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
 
-    return show
+    def step(self, step: Any) -> None:
+        """Show a step that was made."""
+        self.text = f"{step.name}: {step.text.splitlines()[0] if step.text else ''}"
 
+    def doing(self, text: str) -> None:
+        """Show what is being done."""
+        self.text = text
 
-def _clear_line() -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()
+    def _tick(self) -> None:
+        while not self.over.is_set():
+            width = shutil.get_terminal_size().columns - 1
+            line = f"{self.title}: {time.monotonic() - self.begin:.0f} s, {self.text}"
+            sys.stderr.write(f"\r\x1b[K{line[:width]}")
+            sys.stderr.flush()
+            self.over.wait(TICK_S)
 
 
 def _hint(options: argparse.Namespace) -> int:
@@ -147,7 +182,11 @@ def _solution(options: argparse.Namespace) -> int:
 
     exercise = find_exercise(options.exercise)
     mine = exercise.learners
-    text = mine.read_text(encoding="utf-8") if mine.is_file() else exercise.text("starter")
+    text = (
+        mine.read_text(encoding="utf-8", errors="replace")
+        if mine.is_file()
+        else exercise.text("starter")
+    )
     name = f"your {exercise.file_name}" if mine.is_file() else "starter"
     print("\n".join(exercise.difference(text, name)) or "Your copy is the stored solution.")
     return 0
@@ -168,9 +207,9 @@ def _reset(options: argparse.Namespace) -> int:
 
 def _watch(options: argparse.Namespace) -> int:
     """Check on every save; after a PASS go on to the next exercise. Ends with Ctrl-C."""
-    from racelab.checking import check
+    from racelab.checking import SECONDS, check
     from racelab.course import Course
-    from racelab.exercise import exercises, find_exercise
+    from racelab.exercise import ExerciseError, exercises, find_exercise
 
     course = Course()
     slug = options.exercise or _next(exercises(), course)
@@ -186,8 +225,17 @@ def _watch(options: argparse.Namespace) -> int:
                 time.sleep(POLL_S)
                 continue
             seen = now
-            verdict = check(exercise, seconds=options.seconds, on_step=_live())
-            _clear_line()
+            try:
+                with _Live(slug) as live:
+                    verdict = check(
+                        exercise,
+                        seconds=options.seconds or SECONDS,
+                        on_step=live.step,
+                        on_doing=live.doing,
+                    )
+            except ExerciseError as error:  # saved empty, say: the next save is another try
+                print(error, flush=True)
+                continue
             course.note(verdict)
             print(verdict, flush=True)
             if verdict.verdict == "PASS":

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import builtins
 import math
+import re
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -23,12 +25,13 @@ from racelab import machine
 from racelab.build import SUFFIXES, BuildError, Built, compile
 from racelab.exercise import Exercise, ExerciseError, Trial, find_exercise
 from racelab.lab import Lab, fits
-from racelab.racing import RaceError, race, sanitizer_python
+from racelab.racing import RaceError, _cpu_seconds, race, sanitizer_python
+from racelab.reports import Frame, Report, Stack
 from racelab.result import Result, cores_words, merge
 from racelab.runner import Ending, rows_to_html, run_child
-from racelab.stats import plan, zero_failure_bound
+from racelab.stats import Rate, plan, zero_failure_bound
 
-__all__ = ["Step", "Verdict", "check"]
+__all__ = ["Step", "Verdict", "check", "clean_needed", "low_end"]
 
 Word = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 _EXIT = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
@@ -39,8 +42,14 @@ CHANCE = 1e-6
 POWER_S = 4.0
 SLICE_S = 0.8
 SECONDS = 20.0
-#: With one thread an answer has so long before it counts as one that does not end.
+#: With one thread an answer may compute for so long; on a machine that is busy with other things that takes longer.
 SINGLE_S = 8.0
+WALL_S = 60.0
+#: The same for a test that is tried many times.
+TRIAL_S = 30.0
+#: Nothing has run for so long, and every thread waits for a lock without a time limit: that is over.
+STILL_S = 2.0
+LOOK_S = 0.2
 #: An answer is also raced a little with its race points held open, which half a repair rarely survives.
 WIDENED_ROUNDS = 150
 #: The starter's rate is trusted once so many rounds have failed, or repetitions where a round may end one.
@@ -48,6 +57,19 @@ ENOUGH_FAILURES = 5
 #: A module under judgement: compiled, or a Python file.
 _Module = Built | Path
 COST_CALLS = 20_000
+#: Calls that are slow meet more rarely: from so many times the starter's time on, more rounds are asked for.
+SLOW = 8.0
+#: What is asked for where the window cannot be held open because the answer has no race point left.
+WITHOUT_POINT = 10
+SANITIZED_ROUNDS = 200
+#: Of so many outcomes a FAIL gives the counts.
+SHOWN = 3
+#: Text of an answer that is longer than this is something else.
+MOST_BYTES = 1 << 20
+#: What is wrong line by line, as questions say it: `NAME: why` or `NAME['key']: why`.
+_ITEM = re.compile(r"([A-Z][A-Z0-9_]*(?:\[[^]]*\])?): ")
+#: Among them what is no answer yet, and may be said at once: nothing filled in, a word that is none of those to choose from.
+_FORM = re.compile(r": (?:not filled in|one of\b|one word\b|say |a number, not|write a plain)")
 #: A half repair fails more rarely than the starter: an answer is raced at least so often.
 AT_LEAST = {"rounds": 3_000, "cold": 100, "hang": 5}
 #: The same with the window held open, where each round takes longer and shows more.
@@ -146,6 +168,8 @@ def check(
     *,
     seconds: float = SECONDS,
     on_step: Callable[[Step], object] | None = None,
+    on_doing: Callable[[str], object] | None = None,
+    tries: int | None = None,
 ) -> Verdict:
     """Judge an answer to an exercise.
 
@@ -154,6 +178,10 @@ def check(
         answer: the file to judge, or source text (with a line break in it). Default: the learner's copy in `work/`.
         seconds: time for racing; compiling and the other steps come on top of it.
         on_step: called with each `Step` as soon as it is known.
+        on_doing: called with a few words on what is being done now, and while racing with the rounds so far.
+        tries: checks of a question's answers that came before this one. The first says how many are wrong, the
+            second which ones, all later ones also why; guessing does not pay. Default: those of the learner's own
+            copy that were noted; for another text there is none to count, and all is said at once.
 
     Returns:
         Verdict: prints as a few lines. PASS always names the bound that it proves.
@@ -163,9 +191,25 @@ def check(
         RaceError: nothing can be raced here.
     """
     chosen = find_exercise(exercise) if isinstance(exercise, str) else exercise
-    if not seconds > 0:
+    if answer is None and tries is None:
+        from racelab.course import Course
+
+        tries = Course().of(chosen.slug).checks
+    if not (seconds > 0 and math.isfinite(seconds)):
         raise ExerciseError(f"seconds={seconds}: give a number of seconds above 0.")
-    return _Check(chosen, answer, seconds, on_step).run()
+    return _Check(chosen, answer, seconds, on_step, on_doing, tries).run()
+
+
+def low_end(rate: Rate | None) -> float:
+    """The lower end of a rate that failed at least once, a tenth of it where it has none; else 0."""
+    if rate is None or not rate.failed:
+        return 0.0
+    return rate.low or rate.estimate / 10
+
+
+def clean_needed(low: float) -> float:
+    """Clean runs after which a rate of `low` would have been silent with a chance below `CHANCE`."""
+    return plan(low, 1 - CHANCE) if low > 0 else math.inf
 
 
 class _Stop(Exception):
@@ -207,10 +251,9 @@ class _Count:
     @property
     def low(self) -> float:
         """Lower end of the rate; 0 where nothing failed."""
-        if self.result is None or not self.failed:
+        if self.result is None:
             return 0.0
-        rate = self.result.rate_per_repetition if self.cold else self.result.rate_per_round
-        return (rate.low or rate.estimate / 10) if rate else 0.0
+        return low_end(self.result.rate_per_repetition if self.cold else self.result.rate_per_round)
 
 
 @dataclass
@@ -220,13 +263,19 @@ class _Check:
     exercise: Exercise
     given: Path | str | None
     seconds: float
-    on_step: Callable[[Step], object] | None
+    on_step: Callable[[Step], object] | None = None
+    on_doing: Callable[[str], object] | None = None
+    tries: int | None = None
     steps: list[Step] = field(default_factory=list)
     power: _Count = field(default_factory=_Count)
     yours: _Count = field(default_factory=_Count)
     widened: bool = False
+    #: How many times as many clean runs the answer must show as its kind would.
+    more: float = 1.0
     #: What else the starter's race needs.
     bare: dict[str, Any] = field(default_factory=dict)
+    #: Why the last child was ended: "busy", "deadlock", or "" at its time limit.
+    hung: str = ""
     #: Text of the answer, read once, and what to call it.
     read: tuple[str, str] = ("", "")
     #: Where Python files are put that came as text.
@@ -246,7 +295,7 @@ class _Check:
             verdict=end.verdict,
             reason=end.reason,
             steps=tuple(self.steps),
-            says=end.says,
+            says=self._with_hints(end),
             widened=self.widened and end.reason in ("right", "race", "no-power", "too-slow"),
             failed=self.yours.failed,
             rounds=self.yours.runs,
@@ -273,25 +322,67 @@ class _Check:
         if self.on_step:
             self.on_step(step)
 
+    def _doing(self, text: str) -> None:
+        if self.on_doing:
+            self.on_doing(text)
+
+    def _with_hints(self, end: _Stop) -> str:
+        """What to do next: after a FAIL that a hint can help with, also where the hints are."""
+        if end.verdict != "FAIL" or end.reason == "tampered":
+            return end.says
+        hints = len(self.exercise.hints)
+        more = f"{hints} hint{'s' if hints > 1 else ''}: racelab hint {self.exercise.slug}"
+        return f"{end.says}\n{more}".strip()
+
     # -- the steps ---------------------------------------------------------------------------------
 
     def _judge(self) -> None:
+        self._doing("compiling")
         answer = self._compiled()
+        self._doing("trying it out")
         self._single(answer)
         for trial in self.exercise.trials:
+            self._doing(f"trying your test on: {trial.name}")
             self._tried(answer, trial)
         if self.exercise.lab is None:
-            raise _Stop("PASS", "right", "All of it is right.")
+            raise _Stop("PASS", "right", self._asked_for())
         starter = self._build(self.exercise.text("starter"), "starter")
         self._race(starter, answer)
+        self._doing("racing with the window held open")
         self._held_open(starter, answer)
+        self._doing("racing under ThreadSanitizer")
         self._sanitized()
+        self._doing("measuring what it costs")
         self._cheap(answer)
         bound = zero_failure_bound(max(1, self.yours.runs))
         raise _Stop(
             "PASS",
             "right",
             f"95 % sure the rate is below {_percent(bound)} per {self._unit}{self._where}.",
+        )
+
+    def _asked_for(self) -> str:
+        """What a PASS without a race says: what was looked at, and that it proves no rate."""
+        trials = self.exercise.trials
+        if trials:
+            runs = sum(trial.runs for trial in trials)
+            right = "Your test fails where there is a bug and passes where there is none"
+            return (
+                f"{right}: {runs} runs on {len(trials)} kinds of code. That is no bound on a rate."
+            )
+        if self._asks:
+            return "All answers are right. Nothing was raced."
+        return (
+            "It behaves as asked. Nothing was raced against it, so this proves no bound on a rate."
+        )
+
+    @property
+    def _asks(self) -> bool:
+        """Whether the answer is a file of values."""
+        return (
+            self.exercise.lab is None
+            and not self.exercise.trials
+            and self.exercise.source.suffix == ".py"
         )
 
     @property
@@ -303,10 +394,12 @@ class _Check:
         if isinstance(self.given, str) and "\n" in self.given:
             return self.given, f"your {self.exercise.file_name}", None
         file = Path(self.given) if self.given is not None else self.exercise.learners
-        if not file.is_file():
-            start = f"racelab start {self.exercise.slug}"
-            raise ExerciseError(f"{file}: there is no answer to check yet. Make one: {start}")
-        return file.read_text(encoding="utf-8", errors="replace"), str(file), file
+        if self.given is not None and not file.exists():
+            raise ExerciseError(f"{file}: there is no such file (looked in {Path.cwd()}).")
+        text, suffix = _read(file, self.exercise.slug), self.exercise.source.suffix
+        if file.suffix != suffix:
+            raise ExerciseError(f"{file}: an answer to {self.exercise.slug} is a {suffix} file.")
+        return text, str(file), file
 
     def _compiled(self) -> _Module:
         text, name, file = self._source()
@@ -318,7 +411,8 @@ class _Check:
             built = compile(file) if file and not python else self._build(text, name)
         except (BuildError, SyntaxError) as error:
             self._say("compiles", "no")
-            raise _Stop("FAIL", "compile", f"{error}\nMend that, then check again.") from None
+            said = _syntax_words(error, text) if isinstance(error, SyntaxError) else str(error)
+            raise _Stop("FAIL", "compile", f"{said}\nMend that, then check again.") from None
         if isinstance(built, Path):
             return built
         if built.name != self.exercise.slug:
@@ -338,39 +432,63 @@ class _Check:
             text + "\n", name=self.exercise.slug, language=SUFFIXES[suffix], origin=origin, **how
         )
 
-    def _in_child(self, built: _Module, body: str, timeout_s: float) -> Ending:
+    def _in_child(self, built: _Module, body: str, cpu_s: float) -> Ending:
+        """Run lines that see `exercise` and `module`; what judges must be what it was when they are through."""
+        # In a function, whose names nobody can reach: an answer may look into __main__.
         code = f"""
             from pathlib import Path
-            from racelab.exercise import load_exercise
-            exercise = load_exercise(Path({str(self.exercise.file)!r}))
-            import {self.exercise.slug} as module
-            {body}
+            from racelab.exercise import Guard, load_exercise, plain, where
+
+            def judge(exercise, plain, where):
+                changed = Guard(exercise).changed
+                import {self.exercise.slug} as module
+                result = None
+                {textwrap.indent(textwrap.dedent(body), " " * 16).strip()}
+                return [result, changed()]
+
+            result = judge(load_exercise(Path({str(self.exercise.file)!r})), plain, where)
         """
-        return run_child(code, modules=[built], timeout_s=timeout_s)
+        look = _Stuck(cpu_s)
+        seen = run_child(code, modules=[built], timeout_s=WALL_S, look=look)
+        self.hung = look.why
+        if not isinstance(seen.returned, list):
+            return seen
+        value, changed = seen.returned
+        if changed:
+            self._say("yours", f"it replaced {', '.join(changed)}")
+            raise _Stop("FAIL", "tampered", "Repair the code, not the judge.")
+        return replace(seen, returned=value)
 
     def _single(self, answer: _Module) -> None:
         """Right answers with one thread, and a GIL that stays off."""
         body = "exercise.single(module)" if self.exercise.single else "pass"
-        seen = self._in_child(answer, body, timeout_s=SINGLE_S)
-        asked = self.exercise.lab is None
-        step = "answers" if asked else "one thread"
-        if seen.gil_enabled:
-            self._say(step, "importing it turned the GIL on")
-            raise _Stop(
-                "FAIL",
-                "gil",
-                self.exercise.advice.get(
-                    "gil",
-                    "Declare Py_MOD_GIL_NOT_USED (Cython: freethreading_compatible=True), as the starter does: chapter 01.",
-                ),
-            )
+        if self._asks:
+            body = "plain(module); " + body
+        seen = self._in_child(answer, body, SINGLE_S)
+        step, right = "one thread", "right answers"
+        if self.exercise.lab is None:
+            python = self.exercise.source.suffix == ".py"
+            step, right = ("answers", "right") if python else ("behaviour", "as asked")
+        self._gil_must_stay_off(step, seen.gil_enabled)
         if seen.outcome == "ok":
             if self.exercise.single:
-                self._say(step, "right" if asked else "right answers")
+                self._say(step, right)
             return
-        self._say(step, _ending_words(seen))
-        says = "It must be right with one thread before it can be right with two."
-        raise _Stop("FAIL", "single", self._more if asked else says)
+        text = self._ending_words(seen)
+        if self._asks and self.tries is not None:
+            text = _told(text, self.tries)
+        self._say(step, text)
+        says = "" if self.exercise.lab is None else "First of all it must be right with one thread."
+        if seen.outcome == "hang":
+            says = _HANGS[self.hung]
+        raise _Stop("FAIL", "single", says)
+
+    def _gil_must_stay_off(self, step: str, on: bool | None) -> None:
+        if not on:
+            return
+        self._say(step, "it turned the GIL on")
+        usual = "Declare Py_MOD_GIL_NOT_USED (Cython: freethreading_compatible=True), as the starter does: chapter 01."
+        raise _Stop("FAIL", "gil", self.exercise.advice.get("gil", usual))
 
     def _tried(self, answer: _Module, trial: Trial) -> None:
         """The learner's test must fail where there is a bug, and only there."""
@@ -383,26 +501,50 @@ class _Check:
                     trial.run(module)
                 except BaseException as error:
                     result["failed"] += 1
-                    result["first"] = result["first"] or f"{{type(error).__name__}}: {{error}}"
-        """.strip()
-        seen = self._in_child(answer, body, timeout_s=30.0)
+                    if not result["first"]:
+                        at = where(error, {self.exercise.file_name!r})
+                        first = f"{{type(error).__name__}}: {{error}}".rstrip(": ")
+                        result["first"] = first + (f" (line {{at}})" if at else "")
+        """
+        seen = self._in_child(answer, body, TRIAL_S)
+        self._gil_must_stay_off(trial.name, seen.gil_enabled)
         if seen.outcome != "ok" or not isinstance(seen.returned, dict):
-            self._say(trial.name, _ending_words(seen))
-            raise _Stop(
-                "FAIL", "trial", f"A test says that it failed; it does not hang or die. {trial.why}"
-            )
+            self._say(trial.name, self._ending_words(seen))
+            says = f"A test says that it failed; it does not hang or die. {trial.why}"
+            if seen.outcome == "hang":
+                says = f"{says}\n{_HANGS[self.hung]}"
+            raise _Stop("FAIL", "trial", says)
         failed = seen.returned["failed"]
-        first = f"; first: {seen.returned['first'].rstrip(': ')}" if failed else ""
+        first = f"; first: {seen.returned['first']}" if failed else ""
         self._say(trial.name, f"your test failed in {failed} of {trial.runs} runs{first}")
         if failed < trial.enough * trial.runs if trial.fails else failed:
-            raise _Stop("FAIL", "trial", f"{trial.why}\n{self._more}")
+            raise _Stop("FAIL", "trial", trial.why)
+
+    def _ending_words(self, seen: Ending) -> str:
+        """How a child with one thread ended, in the learner's words."""
+        if seen.outcome.startswith("error("):
+            asserted = seen.traceback.strip().rpartition("\nAssertionError: ")
+            place = _place(seen.traceback, self.exercise.file_name, self.read[0])
+            if seen.outcome == "error(AssertionError)" and asserted[1]:
+                return asserted[2] if "\n" in asserted[2] else asserted[2] + place
+            last = (seen.traceback.strip().splitlines() or [seen.outcome])[-1]
+            return last.removeprefix("AssertionError: ") + place
+        if seen.outcome == "hang":
+            how = "it did not come to an end"
+            calls = _hung_in(seen.traceback, self.exercise)
+            return f"{how}; it hung in {' and in '.join(calls)}" if calls else how
+        if seen.outcome.startswith("exit("):
+            return f"it ended the process by itself, with {seen.outcome}, before it was judged"
+        return f"it ended with {seen.outcome}"
 
     def _race(self, starter: _Module, answer: _Module) -> None:
         """Starter and answer in turns, until one of them has shown enough."""
         if machine.cores_usable() < 2:
             self._widen(f"{cores_words(machine.cores_usable())}: the window is held open")
         begin = time.monotonic()
+        self._doing("racing")
         for used in self._turns(starter, answer, begin):
+            self._doing(f"racing: {self.yours.runs:,} {self._unit}s so far")
             if self.yours.failed:
                 self._say_power()
                 self._fail()
@@ -410,7 +552,9 @@ class _Check:
                 self._widen("the starter shows nothing here by itself: the window is held open")
                 self.power, self.yours = _Count(), _Count()
             if self.power.failed >= ENOUGH_FAILURES and self.yours.runs >= self._needed:
-                break
+                self._ask_for_more(starter, answer)
+                if self.yours.runs >= self._needed:
+                    break
         self._say_power()
         self._must_have_raced()
         if not self.power.failed:
@@ -428,7 +572,7 @@ class _Check:
             raise _Stop(
                 "INCONCLUSIVE",
                 "too-slow",
-                f"{needed:,.0f} clean {self._unit}s would decide, and there was time for {self.yours.runs:,}. Give it more: --seconds {self.seconds * 5:g}.",
+                f"{self._why_more}{needed:,.0f} clean {self._unit}s would decide, and there was time for {self.yours.runs:,}. Give it more: --seconds {self.seconds * 5:g}.",
             )
         self._say("yours", text)
 
@@ -436,13 +580,50 @@ class _Check:
     def _needed(self) -> float:
         """Clean runs that decide."""
         least = (AT_LEAST_WIDENED if self.widened else AT_LEAST)[self._lab.mode]
-        return max(float(least), _needed(self.power.low))
+        return max(float(least), clean_needed(self.power.low)) * self.more
+
+    def _ask_for_more(self, starter: _Module, answer: _Module) -> None:
+        """What makes calls meet more rarely than the starter's do must not pass for a repair.
+
+        A call that takes much longer (one that sleeps, say) meets another one much more rarely; and where
+        the starter has a race point and the answer none, nothing else will look into the window.
+        """
+        if self.more > 1 or self._lab.mode != "rounds":
+            return
+        slow = self._slower
+        if slow > SLOW:
+            if self.exercise.cost is not None:
+                self._cheap(answer)
+            self.more = slow**2
+            self._say("note", f"a round takes {slow:.0f} times as long as the starter's")
+        elif not self.widened and _has_race_point(starter) and not _has_race_point(answer):
+            self.more = WITHOUT_POINT
+
+    @property
+    def _slower(self) -> float:
+        """How many times as long as the starter's a round of the answer takes; 1 where it is not known."""
+        both = [
+            count.result.rounds_per_s if count.result else None
+            for count in (self.power, self.yours)
+        ]
+        return both[0] / both[1] if both[0] and both[1] else 1.0
+
+    @property
+    def _why_more(self) -> str:
+        """What to say where more was asked for than usual."""
+        if self.more <= 1:
+            return ""
+        if self.more == WITHOUT_POINT:
+            return "There is no RACE_POINT() left in it, so only many rounds tell. "
+        return "Calls that take so long seldom meet: a clean run says little. "
 
     def _turns(self, starter: _Module, answer: _Module, begin: float) -> Iterator[float]:
         """Race both for a slice each, as long as there is time; yields the seconds used."""
         while True:
             self.power.add(self._starters_slice(starter))
-            self.yours.add(self._slice(answer))
+            # A starter that hangs takes its time to be found out; an answer that does not is soon through.
+            more = {"count": 10} if self._lab.mode == "hang" else {}
+            self.yours.add(self._slice(answer, **more))
             used = time.monotonic() - begin
             yield used
             if used > self.seconds:
@@ -480,11 +661,11 @@ class _Check:
 
     def _must_have_raced(self) -> None:
         result = self.yours.result
+        if result is not None:
+            self._gil_must_stay_off("yours", result.gil)
         if result is not None and not result.ran:
             labels = ", ".join(label for label, count in result.outcomes.items() if count)
             self._say("yours", f"could not be raced: {labels}")
-            if result.gil_enabled_by:
-                raise _Stop("FAIL", "gil", "It turned the GIL on.")
             raise _Stop("FAIL", "race", "It cannot be raced; see above.")
 
     def _needs_a_race_point(self, starter: _Module, answer: _Module) -> None:
@@ -501,33 +682,44 @@ class _Check:
             )
 
     def _fail(self, held_open: str = "") -> None:
-        """Say what was seen first, in the lab's words, and what to do about it."""
+        """Say what was seen, in the lab's words, and what to do about it."""
         result = self.yours.result
         assert result is not None
-        seen = max(result.forbidden, key=lambda label: result.forbidden[label])
         if "tampered" in result.forbidden:
-            note = next((r.note for r in result.repetitions if r.note), "")
+            note = next((r.note for r in result.repetitions if r.note.startswith("tampered")), "")
             self._say("yours", note.removeprefix("tampered: "))
             raise _Stop("FAIL", "tampered", "Repair the code, not the judge.")
-        grade = result.grades.get(seen)
-        why = (
-            f" ({grade.text})" if grade and grade.text and "not declared" not in grade.text else ""
-        )
-        failed, runs = self.yours.failed, self.yours.runs
-        self._say(
-            "yours",
-            f"{failed:,} of {runs:,} {self._unit}s fail{held_open}; most often: {seen}{why}",
-        )
-        advice = self.exercise.advice.get(seen) or next(
-            (text for label, text in self.exercise.advice.items() if fits(label, seen)), ""
-        )
-        raise _Stop("FAIL", "race", f"{advice}\n{self._more}".strip())
+        self._gil_must_stay_off("yours", result.gil)
+        seen = sorted(result.forbidden, key=lambda label: -result.forbidden[label])[:SHOWN]
+        failed = f"{self.yours.failed:,} of {self.yours.runs:,} {self._unit}s fail{held_open}"
+        if len(seen) == 1:
+            self._say("yours", f"{failed}: {self._outcome_words(seen[0])}")
+        else:
+            listed = "\n".join(
+                f"{result.forbidden[label]:,} times {self._outcome_words(label)}" for label in seen
+            )
+            self._say("yours", f"{failed}\n{listed}")
+        raise _Stop("FAIL", "race", self._advice(seen))
 
-    @property
-    def _more(self) -> str:
-        """Where to go on."""
-        hints = len(self.exercise.hints)
-        return f"{hints} hint{'s' if hints > 1 else ''}: racelab hint {self.exercise.slug}"
+    def _outcome_words(self, label: str) -> str:
+        """An outcome, and what the lab says about it."""
+        assert self.yours.result is not None
+        grade = self.yours.result.grades.get(label)
+        known = grade is not None and grade.text and "not declared" not in grade.text
+        return f"{label} ({grade.text})" if grade is not None and known else label
+
+    def _advice(self, seen: list[str]) -> str:
+        """What the exercise says about outcomes: about exactly these first, then about their kind."""
+        advice = self.exercise.advice
+        exact = {label: advice[label] for label in seen if label in advice}
+        for label in seen:
+            kind = next((text for known, text in advice.items() if fits(known, label)), "")
+            if kind and label not in exact:
+                exact[label] = kind
+        texts = list(dict.fromkeys(exact.values()))
+        if len(texts) < 2:
+            return "".join(texts)
+        return "\n".join(f"{label}: {text}" for label, text in exact.items())
 
     def _held_open(self, starter: _Module, answer: _Module) -> None:
         """Where the window was not held open yet: a short race in which it is."""
@@ -545,28 +737,60 @@ class _Check:
         """A few rounds under ThreadSanitizer, where its interpreter is there."""
         if self.exercise.source.suffix == ".py":
             return
+        lab, name = self._lab, self.exercise.file_name
+        how: dict[str, Any] = {"count": 3, "rounds": None}
+        if lab.mode == "rounds":
+            how = {"count": 1, "rounds": SANITIZED_ROUNDS}
         try:
             python = sanitizer_python("thread")
             built = self._build(*self.read, python=python, sanitizer="thread")
-        except (RaceError, BuildError):
-            return
-        lab = self._lab
-        how: dict[str, Any] = {"rounds": 200, "count": 1} if lab.mode == "rounds" else {"count": 3}
-        seen = race(lab, modules=[built], sanitizer="thread", progress=False, timeout_s=60, **how)
-        reports = [label for label in seen.forbidden if label.startswith("sanitizer")]
-        if not seen.ran:
-            return
-        note = next((r.note for r in seen.repetitions if r.note), "")
-        if reports and f"{self.exercise.slug}{self.exercise.source.suffix}:" not in note:
-            return  # both stacks end deep in the interpreter: its own affair, seen with right answers
-        if reports:
-            self._say("sanitizer", f"{reports[0]}\n{note}")
-            raise _Stop(
-                "FAIL",
-                "sanitizer",
-                "ThreadSanitizer saw two threads use one memory place without an order between them, and one of them writes.",
+            assert isinstance(built, Built)
+            seen = race(
+                lab, modules=[built], sanitizer="thread", progress=False, timeout_s=60, **how
             )
-        self._say("sanitizer", f"ThreadSanitizer saw nothing in {seen.rounds:,} {self._unit}s")
+        except (RaceError, BuildError):
+            self._say("note", "left out: ThreadSanitizer, which is not there (make tsan)")
+            return
+        every = [report for report, _ in seen.reports]
+        mine = [report for report in every if _by(report, name)]
+        rounds = seen.rounds if lab.mode == "rounds" else len(seen.ran)
+        if mine:
+            self._say("sanitizer", self._report_words(mine))
+            raise _Stop("FAIL", "sanitizer", self._sanitizer_advice(mine[0]))
+        if not rounds:
+            self._say("note", "left out: ThreadSanitizer, under which it could not be raced")
+        elif every:
+            own = f"ThreadSanitizer reported only CPython's own in {rounds:,} {self._unit}s"
+            self._say("sanitizer", own)
+        else:
+            self._say("sanitizer", f"ThreadSanitizer saw nothing in {rounds:,} {self._unit}s")
+
+    def _report_words(self, mine: list[Report]) -> str:
+        """The two accesses of a report, at the learner's lines; of several, one with both sides in the answer."""
+        name, lines = self.exercise.file_name, self.read[0].splitlines()
+        first = max(mine, key=lambda r: sum(_in(stack, name) is not None for stack in r.accesses))
+        said = [first.kind]
+        for stack in first.accesses:
+            frame, made = _in(stack, name), stack.top
+            what = stack.what.partition(" of size")[0]
+            if frame is None:
+                said.append(f"{what} in CPython's {made.shown if made else 'own code'}()")
+                continue
+            line = frame.line or 0
+            source = f": {lines[line - 1].strip()}" if 0 < line <= len(lines) else ""
+            inside = f", inside of {made.shown}()" if made and made.owner != "own" else ""
+            said.append(f"{what} in {frame.shown}(), {frame.place}{source}{inside}")
+        others = len(mine) - 1
+        if others:
+            said.append(f"and {others} report{'s' if others > 1 else ''} more")
+        return "\n".join(said)
+
+    def _sanitizer_advice(self, report: Report) -> str:
+        own = self._advice([f"sanitizer({report.kind})"])
+        return own or (
+            "Two threads use one place in memory, one of them writes, and nothing orders the two. Which lock do "
+            "both hold at these lines? If none: take it in both, make the place atomic, or give each thread its own."
+        )
 
     def _cheap(self, answer: _Module) -> None:
         cost = self.exercise.cost
@@ -575,34 +799,49 @@ class _Check:
         solution = self._build(self.exercise.text("solution"), "solution")
         ratio = self._ratio(answer, solution)
         if ratio is None:
+            self._say("note", "left out: what it costs could not be measured here")
             return
         self._say(
             "cost",
             f"{ratio:.1f} times the stored solution's, per call; at most {cost.limit:g} here",
         )
         if ratio > cost.limit:
-            raise _Stop("FAIL", "cost", f"It is right, but dearer than it needs to be. {cost.why}")
+            raise _Stop("FAIL", "cost", f"It costs more than it needs to. {cost.why}")
 
     def _ratio(self, answer: _Module, solution: _Module) -> float | None:
-        """Time per call over the solution's: the least of several, in turns, because the machine is shared."""
+        """CPU time per call over the solution's: the least of several, in turns, because the machine is shared."""
         body = f"""
+            from time import process_time
             from timeit import repeat
             call = exercise.cost.body(module)
-            result = min(repeat(call, number={COST_CALLS}, repeat=5)) / {COST_CALLS}
-        """.strip()
+            result = min(repeat(call, timer=process_time, number={COST_CALLS}, repeat=5)) / {COST_CALLS}
+        """
         best: dict[str, float] = {}
         for _ in range(2):
             for name, built in (("answer", answer), ("solution", solution)):
-                seen = self._in_child(built, body, timeout_s=20.0)
+                seen = self._in_child(built, body, 20.0)
+                if seen.outcome != "ok" and name == "answer":
+                    self._say("cost", self._ending_words(seen))
+                    says = f"{COST_CALLS:,} calls, one after another, must come to an end."
+                    raise _Stop("FAIL", "cost", says)
                 if seen.outcome != "ok" or not seen.returned:
                     return None
                 best[name] = min(best.get(name, math.inf), float(seen.returned))
         return best["answer"] / best["solution"]
 
 
-def _needed(low: float) -> float:
-    """Clean runs after which a rate of `low` would have been silent with a chance below `CHANCE`."""
-    return plan(low, 1 - CHANCE) if low > 0 else math.inf
+def _in(stack: Stack, name: str) -> Frame | None:
+    """The first frame of a stack in the file of that name."""
+    return next((frame for frame in stack.frames if frame.file and frame.name == name), None)
+
+
+def _by(report: Report, name: str) -> bool:
+    """Whether code of that file itself, or a header in it, made an access: what CPython makes for it is CPython's."""
+    made = [
+        next((f for f in s.frames if f.owner != "tool" and not f.header), None)
+        for s in report.accesses
+    ]
+    return any(frame is not None and frame.file and frame.name == name for frame in made)
 
 
 def _has_race_point(built: _Module) -> bool:
@@ -622,16 +861,135 @@ def _conditions(gil: bool | None, lab: Lab | None) -> str:
     return f"{platform.python_version()}t{state}, {cores_words(machine.cores_usable())}{threads}"
 
 
-def _ending_words(seen: Ending) -> str:
-    """How a child with one thread ended, in the learner's words."""
-    if seen.outcome.startswith("error("):
-        asserted = seen.traceback.strip().rpartition("\nAssertionError: ")
-        if seen.outcome == "error(AssertionError)" and asserted[1]:
-            return asserted[2]  # all of its lines
-        last = seen.traceback.strip().splitlines()[-1] if seen.traceback.strip() else seen.outcome
-        return last.removeprefix("AssertionError: ")
-    if seen.outcome == "hang":
-        return "it did not come to an end"
-    if seen.outcome.startswith("exit("):
-        return f"it ended the process by itself, with {seen.outcome}, before it was judged"
-    return f"it ended with {seen.outcome}"
+# ---------------------------------------------------------------------------------------------------
+# What a learner gave us, and how it ended
+# ---------------------------------------------------------------------------------------------------
+
+
+def _read(file: Path, slug: str) -> str:
+    """Text of an answer.
+
+    Raises:
+        ExerciseError: there is none, or it is no text; one sentence, and what to do.
+    """
+    if not file.exists():
+        start = f"racelab start {slug}"
+        raise ExerciseError(f"{file}: there is no answer to check yet. Make one: {start}")
+    if not file.is_file():
+        kind = "a folder" if file.is_dir() else "no ordinary file"
+        raise ExerciseError(f"{file} is {kind}: name the file with your answer.")
+    try:
+        size = file.stat().st_size
+        data = file.read_bytes() if size <= MOST_BYTES else b""
+    except OSError as error:
+        raise ExerciseError(f"{file} cannot be read: {error.strerror}.") from error
+    if size > MOST_BYTES:
+        raise ExerciseError(f"{file} has {size:,} bytes: that is no answer. At most 1 MiB.")
+    if b"\0" in data:
+        raise ExerciseError(f"{file} is no text: name the source, not what was compiled from it.")
+    if not data.strip():
+        raise ExerciseError(f"{file} is empty. The starter again: racelab reset {slug}")
+    return data.decode("utf-8", "replace")
+
+
+class _Stuck:
+    """Ends a child that has computed for too long, or in which nothing will ever move again.
+
+    Nothing moves: for `STILL_S` no thread of it was scheduled even once, and all wait for locks without a
+    time limit. Where the kernel does not tell, the child's time limit has to do.
+    """
+
+    interval_s = LOOK_S
+
+    def __init__(self, cpu_s: float) -> None:
+        self.cpu_s = cpu_s
+        self.why = ""
+        self.last: object = None
+        self.since = time.monotonic()
+
+    def __call__(self, pid: int) -> str | None:
+        """Why the child shall be ended, or None."""
+        self.why = self._why(pid)
+        return self.why or None
+
+    def _why(self, pid: int) -> str:
+        if _cpu_seconds(pid) > self.cpu_s:
+            return "busy"
+        now = _waits(pid)
+        if now is None or now != self.last:
+            self.last, self.since = now, time.monotonic()
+        return "deadlock" if time.monotonic() - self.since > STILL_S else ""
+
+
+def _waits(pid: int) -> list[tuple[str, str]] | None:
+    """For each thread how often it was scheduled, if all of them wait for a lock without a time limit; else None."""
+    found = []
+    try:
+        for task in sorted(Path(f"/proc/{pid}/task").iterdir()):
+            call = (task / "syscall").read_text().split()
+            if not (task / "wchan").read_text().startswith("futex") or int(call[4], 16):
+                return None
+            found.append((task.name, (task / "schedstat").read_text().split()[2]))
+    except (OSError, IndexError, ValueError):
+        return None
+    return found
+
+
+def _hung_in(stacks: str, exercise: Exercise) -> list[str]:
+    """The calls that did not return, as lines of source: the innermost of each thread that the exercise knows of."""
+    found = []
+    for stack in re.split(r"(?m)^(?:Current t|T)hread .*$", stacks):
+        for file, line in re.findall(r'File "([^"]+)", line (\d+)', stack):
+            path = Path(file)
+            if path.name not in ("exercise.py", exercise.file_name) or not path.is_file():
+                continue
+            source = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            text = source[int(line) - 1].strip() if int(line) <= len(source) else ""
+            asserted = re.match(r"assert (.+), (?:f?[\"'].*|\()$", text)
+            text = asserted[1] if asserted else text
+            mine = path.name == exercise.file_name
+            found.append(f"line {line} of {path.name}: {text}" if mine else f"`{text}`")
+            break
+    return list(dict.fromkeys(found))
+
+
+_HANGS = {
+    "busy": "It computed all the time: a loop that waits for something that never comes, or never ends.",
+    "deadlock": "Most often: a lock that one thread takes twice, or that is never given back. Look at every way out.",
+    "": "It waited for something until its time was up.",
+}
+
+
+def _place(trace: str, name: str, text: str) -> str:
+    """Where in the learner's file an error was raised, with that line; "" if it was not raised there."""
+    found = re.findall(rf'File "[^"]*{re.escape(name)}", line (\d+)', trace)
+    lines = text.splitlines()
+    if not found or not 0 < int(found[-1]) <= len(lines):
+        return ""
+    return f"\nline {found[-1]} of {name}: {lines[int(found[-1]) - 1].strip()}"
+
+
+def _syntax_words(error: SyntaxError, text: str) -> str:
+    lines = text.splitlines()
+    line = error.lineno or 0
+    source = f"\nline {line}: {lines[line - 1].strip()}" if 0 < line <= len(lines) else ""
+    return f"{error}{source}"
+
+
+def _told(text: str, tries: int) -> str:
+    """What is wrong with the answers to questions: how many at first, then which, then why.
+
+    Whoever is told at once which ones are wrong has found four choices after three guesses.
+    """
+    lines = text.splitlines()
+    items = [found[1] for line in lines if (found := _ITEM.match(line))]
+    if tries > 1 or len(items) != len(lines):
+        return text
+    open_ = [line for line in lines if _FORM.search(line)]
+    if open_:
+        return "\n".join(open_)
+    names = list(dict.fromkeys(items))
+    count = f"{len(names)} of them {'are' if len(names) > 1 else 'is'} not right"
+    if tries == 1:
+        return f"{count}: {', '.join(names)}"
+    return f"{count}; think each of them over once more, the next check says which"

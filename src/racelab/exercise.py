@@ -26,15 +26,19 @@ Learners edit a copy in `work/<slug>/`, which git ignores: solving it breaks no 
 
 from __future__ import annotations
 
+import builtins
 import difflib
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType, NoneType
 from typing import Any, Literal
 
 from racelab.lab import Lab, load_file
+from racelab.show import find_book
 
 __all__ = [
     "Cost",
@@ -395,22 +399,15 @@ def blocks_of(path: Path) -> dict[int, str]:
 
 
 def exercises_folder() -> Path:
-    """The book's `exercises`: RACELAB_EXERCISES, else the nearest above here or above this package.
+    """The book's `exercises`; see `racelab.show.find_book`.
 
     Raises:
         ExerciseError: there is none.
     """
-    given = os.environ.get("RACELAB_EXERCISES")
-    if given:
-        return Path(given).resolve()
-    here = Path.cwd().resolve()
-    for folder in [here, *here.parents, *Path(__file__).resolve().parents]:
-        if (folder / "exercises").is_dir() and (folder / "ext").is_dir():
-            return folder / "exercises"
-    raise ExerciseError(
-        "there is no folder `exercises` here or above: run this inside the book's repository, "
-        "or name the folder in RACELAB_EXERCISES."
-    )
+    try:
+        return find_book("exercises") / "exercises"
+    except FileNotFoundError as error:
+        raise ExerciseError(str(error)) from error
 
 
 def work_folder(exercise_folder: Path) -> Path:
@@ -454,5 +451,103 @@ def find_exercise(slug: str) -> Exercise:
     file = root / slug / "exercise.py"
     if re.fullmatch(r"\w+", slug) and file.is_file():
         return load_exercise(file)
-    known = ", ".join(sorted(path.parent.name for path in root.glob("*/exercise.py"))) or "none yet"
-    raise ExerciseError(f"there is no exercise {slug!r}; there are: {known}.")
+    known = sorted(path.parent.name for path in root.glob("*/exercise.py"))
+    near = difflib.get_close_matches(slug.lower().replace("-", "_"), known, 1)
+    meant = f" (did you mean {near[0]}?)" if near else ""
+    raise ExerciseError(
+        f"there is no exercise {slug!r}{meant}; there are: {', '.join(known) or 'none yet'}."
+    )
+
+
+# ---------------------------------------------------------------------------------------------------
+# In the child that judges
+# ---------------------------------------------------------------------------------------------------
+
+
+class Guard:
+    """What judges an answer, as it was before the answer was imported: against tricks, not against attackers.
+
+    Looks at builtins, at sys and racelab, at the file that declares the exercise and its classes, and at the modules
+    that this file uses.
+    """
+
+    def __init__(self, exercise: Exercise) -> None:
+        bodies: list[Any] = [exercise.single, *(trial.run for trial in exercise.trials)]
+        bodies += [exercise.cost.body] if exercise.cost else []
+        bodies += [exercise.lab.setup, exercise.lab.observe] if exercise.lab else []
+        homes = [getattr(function, "__globals__", None) for function in bodies]
+        self.homes = {str(home["__name__"]): home for home in homes if home is not None}
+        modules = {"builtins", "sys"} | {
+            name for name in sys.modules if name.startswith("racelab.")
+        }
+        for home in self.homes.values():
+            modules |= {value.__name__ for value in home.values() if isinstance(value, ModuleType)}
+        self.spaces: dict[str, Mapping[str, Any]] = {
+            name: vars(sys.modules[name]) for name in sorted(modules) if name in sys.modules
+        }
+        for name, home in self.homes.items():
+            classes = [value for value in home.values() if isinstance(value, type)]
+            self.spaces |= {f"{name}.{one.__name__}": vars(one) for one in classes}
+        self.before = self._now()
+
+    def _now(self) -> dict[str, Any]:
+        found = {
+            f"{space}.{name}": value
+            for space, names in self.spaces.items()
+            for name, value in list(names.items())
+            if callable(value) and name != "_"
+        }
+        for space, names in self.homes.items():
+            found |= {f"{space}.{name}": value for name, value in list(names.items())}
+        return found
+
+    def changed(self) -> list[str]:
+        """Names that are gone or mean something else now, and new ones that hide a builtin."""
+        now = self._now()
+        replaced = {name for name, value in self.before.items() if now.get(name) is not value}
+        hiding = {
+            f"{space}.{name}"
+            for space, names in self.homes.items()
+            for name in names
+            if f"{space}.{name}" not in self.before and hasattr(builtins, name)
+        }
+        return sorted(replaced | hiding)
+
+
+def where(error: BaseException, name: str) -> int | None:
+    """The line at which an error was raised in the file of that name; None if it was raised elsewhere."""
+    found = None
+    at = error.__traceback__
+    while at is not None:
+        if Path(at.tb_frame.f_code.co_filename).name == name:
+            found = at.tb_lineno
+        at = at.tb_next
+    return found
+
+
+PLAIN = (bool, int, float, complex, str, bytes, NoneType)
+
+
+def plain(module: Any) -> None:
+    """See that answers are values: what equals everything would be right everywhere.
+
+    Raises:
+        AssertionError: one is not; the message names it.
+    """
+    for name, value in vars(module).items():
+        if name.isupper():
+            odd = _odd(value)
+            assert odd is None, f"{name}: write a plain value, not {odd}"
+
+
+def _odd(value: object) -> str | None:
+    """What is no plain value in an answer; None if all of it is."""
+    if type(value) in PLAIN:
+        return None
+    if type(value) is dict:
+        parts: list[object] = [*value.keys(), *value.values()]
+    elif type(value) in (list, tuple, set, frozenset):
+        parts = list(value)  # type: ignore[call-overload]
+    else:
+        return f"a {type(value).__name__}"
+    return next((odd for part in parts if (odd := _odd(part))), None)

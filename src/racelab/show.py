@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Listing", "find_ext", "show_diff", "show_source", "source_file"]
+__all__ = ["Listing", "find_book", "find_ext", "show_diff", "show_source", "source_file"]
 
 #: A line that begins or ends a region: `/* [race] */`, `// [race:state]`, `# [race]`.
 MARKER = re.compile(r"^\s*(?:/\*|//|#)\s*\[(?P<name>race(?::[\w-]+)?)\]\s*(?:\*/)?\s*$")
@@ -28,6 +28,8 @@ LEXERS = {
     ".rs": "rust",
 }
 CONTEXT_LINES = 3
+#: Where the book is if this package was not installed but is used in its folder.
+_ABOVE = Path(__file__).resolve().parents
 
 
 @dataclass(frozen=True)
@@ -227,27 +229,30 @@ def source_file(slug: str, variant: str) -> Path:
     )
 
 
-def find_ext() -> Path:
-    """The book's `ext` folder: below RACELAB_BOOK if that is set, else found by walking up from here.
+def find_book(folder: str = "ext") -> Path:
+    """The book's root, which has this folder: RACELAB_BOOK, else the nearest above here, else above this package.
 
     Raises:
         FileNotFoundError: there is none.
     """
     wanted = os.environ.get("RACELAB_BOOK")
     if wanted:
-        folder = Path(wanted) / "ext"
-        if not folder.is_dir():
+        root = Path(wanted).resolve()
+        if not (root / folder).is_dir():
             raise FileNotFoundError(
-                f"RACELAB_BOOK={wanted} has no folder ext; set it to the book's root."
+                f"RACELAB_BOOK={wanted} has no folder {folder}; set it to the book's root."
             )
-        return folder
-    here = Path.cwd()
-    for place in (here, *here.parents):
-        if (place / "ext").is_dir() and (place / "_toc.yml").is_file():
-            return place / "ext"
-    for place in (here, *here.parents):
-        if (place / "ext").is_dir():
-            return place / "ext"
+        return root
+    here = [Path.cwd(), *Path.cwd().parents]
+    for places, sign in ((here, "_toc.yml"), (here, "ext"), (_ABOVE, "_toc.yml")):
+        for place in places:
+            if (place / folder).is_dir() and (place / sign).exists():
+                return place
     raise FileNotFoundError(
-        f"no folder ext in {here} or above: run this inside the book, or set RACELAB_BOOK to its root."
+        f"no folder {folder} in {here[0]} or above: run this inside the book, or set RACELAB_BOOK to its root."
     )
+
+
+def find_ext() -> Path:
+    """The book's folder `ext`. Raises as `find_book`."""
+    return find_book() / "ext"
