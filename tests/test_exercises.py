@@ -105,4 +105,4 @@ def test_no_wrong_answer_or_starter_lies_about_in_the_repository() -> None:
     for path in (ROOT / "exercises").rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
             kind = "wrong" if path.parent.name == "wrong" else path.stem
-            assert kind in {"wrong", "exercise", "solution", "README"}, path
+            assert kind in {"wrong", "exercise", "solution", "given", "README"}, path
