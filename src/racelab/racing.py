@@ -34,7 +34,7 @@ from racelab.processes import (
     package_folder,
 )
 from racelab.progress import Progress
-from racelab.reports import Report, dedupe, gravest, sanitizer_options, suppressed
+from racelab.reports import Report, dedupe, gravest, sanitizer_options, suppressed, symbolizer
 from racelab.result import Repetition, Result, merge_bins, skew_summary
 from racelab.runner import (
     Ending,
@@ -916,9 +916,14 @@ def _reports(plan: _Plan, seen: Sequence[_Seen]) -> tuple[tuple[Report, int], ..
 
 
 def _suppressed(plan: _Plan, seen: Sequence[_Seen]) -> list[str]:
-    """How many reports a suppressions file has hidden: never without a word."""
+    """How many reports a suppressions file has hidden, never without a word; or why it could not."""
     if plan.sanitizer != "thread":
         return []
+    if symbolizer() is None:
+        return [
+            "no llvm-symbolizer: reports have no functions and lines, and CPython's own races are not "
+            "suppressed. Install one (apt-get install llvm)."
+        ]
     hidden: Counter[str] = Counter()
     for one in seen:
         hidden.update(suppressed(one.ending.stderr))
