@@ -14,6 +14,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import ANY
 
 import pytest
 
@@ -28,6 +29,7 @@ from racelab.exercise import (
     exercises,
     find_exercise,
     load_exercise,
+    plain,
     render,
 )
 from racelab.reports import parse
@@ -273,6 +275,15 @@ PYTHON_TRICKS = {
         "trial",
     ),
 }
+
+
+def test_what_equals_everything_is_no_answer() -> None:
+    module = SimpleNamespace(LOW=0.5, WORDS={"a": ["b", None]}, helper=any)
+    plain(module)
+    module.WORDS["a"].append(ANY)
+
+    with pytest.raises(AssertionError, match="WORDS: write a plain value, not a _ANY"):
+        plain(module)
 
 
 @pytest.mark.parametrize("trick", PYTHON_TRICKS)
