@@ -60,7 +60,7 @@ exercise = Exercise(
         "Which of the lines touch a dict, which is guarded, and which the pair at the top of the file, which is not?",
         "key and size belong together: who sees the one must see the other. And `return last_size` finds an object first, and counts it then.",
         "Both sides need the same lock, the reader, too. Under it, copy both into local variables; compare and return those.",
-        "measure() asks for sizes itself. Who holds a pymutex there waits for itself: hold it for the two reads and for the two stores, and for nothing else.",
+        "measure() asks for sizes itself. Who holds a pymutex there waits for itself: hold it for the two reads and for the two stores, and for nothing else. (Cython does not compile a pymutex at the top of a file that nothing uses yet.)",
         "Is the pair worth a lock? The dict is already a cache. Without the pair there is nothing to lock.",
     ),
     lab=Lab(
