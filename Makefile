@@ -64,6 +64,10 @@ bench: env  ## how fast racelab finds what the usual recipes miss (about ten min
 tsan asan debug:  ## interpreters for the sanitizers and debuggers (minutes each)
 	@$(RUN)/interpreter.py --flavor $@ --py $(PY)
 
+.PHONY: tools
+tools:  ## gdb, lldb, clang and its symbolizer, for the chapters that run them (as root on Debian and Ubuntu)
+	@$(RUN)/debugging.py
+
 .PHONY: locks
 locks:  ## resolve requirements/*.in anew (locks; UPGRADE=1 takes newer releases)
 	@$(RUN)/locks.py $(if $(UPGRADE),--upgrade)
