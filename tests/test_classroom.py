@@ -22,6 +22,7 @@ from typing import Any
 
 import classroom as fake
 import pytest
+import tomllib
 
 import racelab as rl
 from racelab import checking
@@ -213,6 +214,8 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (RACE, {"points": [[200, 200]]}),
     (RACE, {"points": [[1, 2], *RACE["points"][1:]]}),
     (RACE, {"points": [*RACE["points"][::-1]]}),
+    (RACE, {"points": [RACE["points"][0], RACE["points"][0], *RACE["points"][2:]]}),
+    (RACE, {"threads": True}),
     (RACE, {"points": [[n, 0] for n in range(1, 30)]}),
     (RACE, {"points": [[1, 0, 0]]}),
     (RACE, {"points": [[1, "0"]]}),
@@ -241,8 +244,8 @@ def test_what_is_wrong_is_refused(good: dict[str, Any], wrong: dict[str, Any]) -
         b"null",
         b"\xff\xfe",
         b"[" * 4000,
-        b'{"cores": NaN}',
-        b'{"cores": Infinity}',
+        json.dumps({**CHECK, "cores": float("nan")}).encode(),
+        json.dumps({**CHECK, "age": float("inf")}).encode(),
     ],
 )
 def test_what_is_no_entry_is_refused(body: bytes) -> None:
@@ -774,6 +777,42 @@ def test_what_waits_for_one_class_is_not_handed_in_to_another(
     before = len(shared.all())
     client.join(shared.link, "Frances")
     assert len(shared.all()) == before + 1
+
+
+def test_what_was_not_taken_is_kept(shared: fake.Server, desk: Path) -> None:
+    client.join(shared.link, "Wirth")
+    before = len(shared.all())
+    known = (desk / "class.json").read_text()
+    (desk / "class.json").write_text(known.replace(shared.token, "wrong"))
+    assert "not the class's token" in rl.share(verdict())
+    (desk / "class.json").write_text(known)
+    assert rl.share(verdict()) == "shared with the class as Wirth."
+    assert len(shared.all()) == before + 2
+
+
+def test_what_is_put_in_while_others_are_taken_out_stays(desk: Path) -> None:
+    outbox = client._Outbox(desk)
+    entries = [Entry.of_verdict(verdict(), "a" * 32, "Ada") for _ in range(120)]
+    gone = {entry.key for entry in entries[:20]}
+    for entry in entries[:20]:
+        outbox.put(entry, "a")
+    with ThreadPoolExecutor(5) as pool:
+        puts = [pool.submit(outbox.put, entry, "a") for entry in entries[20:]]
+        takes = [pool.submit(outbox.remove, {key}) for key in gone]
+        for one in (*puts, *takes):
+            one.result()
+    left = [line["entry"]["key"] for line in outbox.waiting("a")]
+    assert sorted(left) == sorted(entry.key for entry in entries[20:])
+
+
+def test_the_wheel_holds_the_page() -> None:
+    """What the server reads is what pyproject.toml says goes into the wheel."""
+    said = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"][
+        "package-data"
+    ]
+    folder = Path(server.__file__).parent
+    packed = {path.name for glob in said["racelab.classroom"] for path in folder.glob(glob)}
+    assert {name for name, _ in server.FILES.values()} <= packed
 
 
 @pytest.mark.parametrize(

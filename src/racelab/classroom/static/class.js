@@ -90,7 +90,11 @@ async function poll() {
       const since = state.lost.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
       say(error instanceof Refusal ? error.message : `No connection since ${since}; trying again.`);
     }
-    draw();
+    try {
+      draw();
+    } catch (error) {
+      console.error(error); // the next result may be drawn again
+    }
     await new Promise((wake) => setTimeout(wake, POLL_MS));
   }
 }
