@@ -19,6 +19,7 @@ import inspect
 import json
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -244,7 +245,10 @@ def load_plan(slug: str) -> Recording:
 
 def is_recorded(folder: Path) -> bool:
     """Whether a folder of `ext` says that there is something to record."""
-    return any((folder / name).is_file() for name in ("lab.py", "measure.py", "sessions.py"))
+    from racelab.sessions import declares_sessions
+
+    named = any((folder / name).is_file() for name in ("lab.py", "measure.py"))
+    return named or declares_sessions(folder)
 
 
 def _filled(slug: str, number: int, race: Mapping[str, Any]) -> dict[str, Any]:
@@ -264,6 +268,7 @@ def _import(path: Path, name: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} cannot be imported.")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look for it there
     spec.loader.exec_module(module)
     return module
 

@@ -27,6 +27,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from racelab import toolbox
@@ -150,19 +151,31 @@ def _said(match: re.Match[str]) -> str:
 # ---------------------------------------------------------------------------------------------------
 
 
+def declares_sessions(folder: Path) -> bool:
+    """Whether a folder of `ext` has a sessions.py of this kind: one that says SESSIONS = ..."""
+    path = folder / "sessions.py"
+    return path.is_file() and bool(
+        re.search(r"^SESSIONS\b.*=", path.read_text(encoding="utf-8"), re.MULTILINE)
+    )
+
+
+def _declarations(slug: str) -> ModuleType:
+    from racelab.recording import _import
+    from racelab.show import find_ext
+
+    folder = find_ext() / slug
+    if not declares_sessions(folder):
+        return ModuleType("none")
+    return _import(folder / "sessions.py", f"sessions_{slug}")
+
+
 def load_sessions(slug: str) -> dict[str, Session]:
-    """The sessions of a folder of `ext`; none where it has no sessions.py.
+    """The sessions of a folder of `ext`; none where it declares none.
 
     Raises:
         ValueError: it declares something else than sessions.
     """
-    from racelab.recording import _import
-    from racelab.show import find_ext
-
-    path = find_ext() / slug / "sessions.py"
-    if not path.is_file():
-        return {}
-    found = getattr(_import(path, f"sessions_{slug}"), "SESSIONS", None)
+    found = getattr(_declarations(slug), "SESSIONS", {})
     if not isinstance(found, dict) or not all(isinstance(one, Session) for one in found.values()):
         raise ValueError(f"ext/{slug}/sessions.py: SESSIONS is not a dictionary of Session.")
     return dict(found)
@@ -170,13 +183,7 @@ def load_sessions(slug: str) -> dict[str, Session]:
 
 def depends(slug: str) -> tuple[str, ...]:
     """Other folders of `ext` that the sessions of this one use: DEPENDS of its sessions.py."""
-    from racelab.recording import _import
-    from racelab.show import find_ext
-
-    path = find_ext() / slug / "sessions.py"
-    if not path.is_file():
-        return ()
-    return tuple(getattr(_import(path, f"sessions_{slug}"), "DEPENDS", ()))
+    return tuple(getattr(_declarations(slug), "DEPENDS", ()))
 
 
 def measurements(slug: str) -> dict[str, Callable[[], list[Row]]]:

@@ -1,0 +1,321 @@
+"""Sessions with outside tools: run live where the tools are, shown as recorded elsewhere, never apart from each other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import racelab as rl
+from racelab import outside, recording, sessions, toolbox
+from racelab.sessions import Session, load_sessions, program
+
+ROOT = Path(__file__).resolve().parent.parent
+SLUGS = sorted(path.name for path in (ROOT / "ext").iterdir() if sessions.declares_sessions(path))
+KNOWN = [(slug, name, one) for slug in SLUGS for name, one in load_sessions(slug).items()]
+EACH = [
+    pytest.param(slug, name, id=f"{slug}-{name}", marks=[pytest.mark.race] if one.long else [])
+    for slug, name, one in KNOWN
+]
+#: What no recording may hold: paths of whoever made it.
+OF_A_MACHINE = re.compile(
+    r"/root\b|/home/|/Users/|/work/|racelab-debug-|\.cache/|\b0x[0-9a-f]{5,}\b"
+)
+
+
+# ---------------------------------------------------------------------------------------------------
+# The book's
+# ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_what_is_declared_is_what_is_recorded(slug: str) -> None:
+    assert recording.drift(slug) == []
+
+
+@pytest.mark.parametrize(("slug", "name"), [each[:2] for each in KNOWN])
+def test_a_recording_has_its_shape_and_nothing_of_its_machine(slug: str, name: str) -> None:
+    one = load_sessions(slug)[name]
+    (row,) = rl.recorded(slug).rows(name)
+
+    assert one.lacks(row["output"]) == ""
+    assert not OF_A_MACHINE.search(row["output"])
+    assert row["command"] == one.command
+    assert {word.split()[0] for word in row["versions"]} >= set(one.needs) & set(toolbox.NAMES)
+
+
+@pytest.mark.parametrize(("slug", "name"), EACH)
+def test_a_fresh_run_has_the_shape_of_the_recorded_one(slug: str, name: str) -> None:
+    """Which functions, which lines: a page must not tell of another program than the reader's."""
+    one = load_sessions(slug)[name]
+    if missing := one.missing():
+        pytest.skip("; ".join(missing))
+    (row,) = rl.recorded(slug).rows(name)
+
+    fresh = one.make()["output"]
+
+    assert one.lacks(fresh) == "", fresh
+    assert one.outline(fresh) == one.outline(row["output"])
+
+
+# ---------------------------------------------------------------------------------------------------
+# What they do
+# ---------------------------------------------------------------------------------------------------
+
+DECLARED = """from racelab.sessions import Session, program
+SESSIONS = {
+    "talk": Session("A talk", "talk --loud", program("printf", %r), needs=("gdb",), shape=(r"at (\\w+):(\\d+)",)),
+}
+"""
+LONG = "".join(f"line {n}\n" for n in range(30)) + "it fell at here:12\n" + "and so on\n" * 30
+
+
+@pytest.fixture
+def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A book with one session that needs a tool, which is here."""
+    (tmp_path / "ext/tool").mkdir(parents=True)
+    (tmp_path / "ext/tool/sessions.py").write_text(DECLARED % LONG)
+    monkeypatch.setenv("RACELAB_BOOK", str(tmp_path))
+    monkeypatch.delenv("RACELAB_LIVE", raising=False)
+    monkeypatch.setitem(toolbox.NEEDS, "gdb", lambda: "")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("book")
+def test_a_session_is_recorded_and_comes_back() -> None:
+    recording.record("tool")
+
+    shown = rl.session("tool", "talk", live=False)
+    assert shown.output == LONG.strip()
+    assert not shown.live
+    assert shown.stamp.startswith("recorded on 20")
+    assert f"Python {rl.environment().python}" in shown.stamp
+    assert rl.environment().cpu in shown.stamp
+    assert recording.drift("tool") == []
+
+
+@pytest.mark.usefixtures("book")
+def test_it_runs_live_where_its_tools_are() -> None:
+    shown = rl.session("tool", "talk")
+
+    assert shown.live
+    assert shown.stamp.startswith("run here just now")
+    assert "racelab-live" in shown._repr_html_()
+
+
+@pytest.mark.usefixtures("book")
+def test_without_its_tool_it_is_shown_as_recorded_and_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recording.record("tool")
+    monkeypatch.setitem(toolbox.NEEDS, "gdb", lambda: "no gdb here")
+
+    shown = rl.session("tool", "talk")
+
+    assert not shown.live
+    assert "Not run here: no gdb here." in str(shown)
+    assert "racelab-recorded" in shown._repr_html_()
+    assert "recorded on" in shown._repr_html_()
+    with pytest.raises(ValueError, match="cannot be run here: no gdb here"):
+        rl.session("tool", "talk", live=True)
+
+
+@pytest.mark.usefixtures("book")
+def test_one_variable_shows_all_of_them_as_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    recording.record("tool")
+    monkeypatch.setenv("RACELAB_LIVE", "0")
+
+    assert not rl.session("tool", "talk").live
+
+
+def test_a_run_without_its_shape_is_never_shown_as_if_it_were_right(book: Path) -> None:
+    recording.record("tool")
+    file = book / "ext/tool/sessions.py"
+    file.write_text(file.read_text().replace("here:12", "nowhere"))
+
+    shown = rl.session("tool", "talk")
+
+    assert not shown.live
+    assert "at here:12" in shown.output
+    assert "run here just now, it had not a line with" in shown.stamp
+
+
+def test_what_has_not_its_shape_is_not_recorded(book: Path) -> None:
+    recording.record("tool")
+    kept = (book / "notebooks/recorded/tool.jsonl").read_bytes()
+    file = book / "ext/tool/sessions.py"
+    file.write_text(file.read_text().replace("here:12", "nowhere"))
+
+    with pytest.raises(ValueError, match="in 2 tries its output had not a line with"):
+        recording.record("tool")
+
+    assert (book / "notebooks/recorded/tool.jsonl").read_bytes() == kept
+    assert "something in ext/ or a cell that talk depends on changed" in recording.drift("tool")[0]
+
+
+def test_a_folder_that_a_session_uses_counts_as_a_source(book: Path) -> None:
+    (book / "ext/other").mkdir()
+    (book / "ext/other/a.c").write_text("int a;\n")
+    file = book / "ext/tool/sessions.py"
+    file.write_text(file.read_text() + 'DEPENDS = ["other"]\n')
+    recording.record("tool")
+    assert recording.drift("tool") == []
+
+    (book / "ext/other/a.c").write_text("int b;\n")
+
+    assert len(recording.drift("tool")) == 1
+
+
+@pytest.mark.usefixtures("book")
+def test_a_long_output_is_folded_around_what_tells() -> None:
+    whole = rl.session("tool", "talk")
+    assert whole.folded.splitlines() == [
+        "... 29 lines ...", "line 29", "it fell at here:12", "and so on", "... 29 lines ...",
+    ]  # fmt: skip
+    assert str(whole).startswith("$ talk --loud\n... 29 lines")
+    assert "All 61 lines" in whole._repr_html_()
+
+    part = rl.session("tool", "talk", lines=(2, 3))
+    assert part.folded.splitlines() == ["... 1 line ...", "line 1", "line 2", "... 58 lines ..."]
+    near = rl.session("tool", "talk", around=r"line 7$")
+    assert near.folded.splitlines()[1:-1] == ["line 6", "line 7", "line 8"]
+
+
+@pytest.mark.usefixtures("book")
+def test_what_there_is_not_is_named_with_what_there_is() -> None:
+    with pytest.raises(LookupError, match="no session 'walk'; it has: talk"):
+        rl.session("tool", "walk")
+    with pytest.raises(FileNotFoundError, match="racelab record tool"):
+        rl.session("tool", "talk", live=False)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Shapes
+# ---------------------------------------------------------------------------------------------------
+
+
+def shaped(*patterns: str) -> Session:
+    return Session("-", "-", program("true"), shape=patterns)
+
+
+def test_a_shape_is_found_in_its_order_and_says_which_function_and_line() -> None:
+    one = shaped(r"in (\w+) at a\.c:(\d+)", r"^end$")
+
+    assert one.outline("x\nin foo at a.c:3\ny\nend") == ["foo 3", "^end$"]
+    assert one.outline("end\nin foo at a.c:3") is None
+    assert (
+        one.lacks("end\nin foo at a.c:3")
+        == r"a line with '^end$' after 'in (\\w+) at a\\.c:(\\d+)'"
+    )
+    assert one.outline("in foo at a.c:3\nend") != one.outline("in foo at a.c:4\nend")
+    assert shaped("a", "a").outline("a") is None
+
+
+def test_a_shape_may_be_a_function() -> None:
+    one = Session("-", "-", program("true"), shape=lambda text: len(text) if text else None)
+
+    assert (one.outline("abc"), one.lacks("abc")) == (3, "")
+    assert one.lacks("") == "the shape that it should have"
+
+
+def test_what_nobody_knows_is_no_need() -> None:
+    with pytest.raises(ValueError, match="known are gdb, lldb, clang"):
+        Session("-", "-", program("true"), needs=("gbd",)).missing()
+
+
+# ---------------------------------------------------------------------------------------------------
+# Outside programs
+# ---------------------------------------------------------------------------------------------------
+
+
+def test_an_address_keeps_being_itself_and_nothing_of_the_machine_stays() -> None:
+    text = outside.clean(
+        f"{Path.home()}/x {rl.__file__} LWP 77, LWP 78, LWP 77 0x7ffff7c95000 0x555555b9a 0x7ffff7c95000 0x0"
+    )
+
+    assert text.startswith("~/x racelab/__init__.py ")
+    assert "LWP 1001, LWP 1002, LWP 1001" in text
+    assert text.endswith("0x..01 0x..02 0x..01 0x0")
+
+
+def test_a_program_ends_as_it_ends_or_at_its_limit() -> None:
+    assert outside.run(["sh", "-c", "echo a; echo b >&2; exit 3"]) == outside.Output(
+        "a\nb\n", 3, "", pytest.approx(0, abs=60)
+    )
+    assert outside.run(["sh", "-c", "kill -SEGV $$"]).ended_by == "SIGSEGV"
+    assert outside.run(["no-such-program"]).status == 127
+    slow = outside.run(["sh", "-c", "echo x; sleep 60 & sleep 60"], timeout_s=0.5)
+    assert (slow.text, slow.ended_by, slow.status) == ("x\n", "limit", None)
+    assert slow.seconds < 20
+
+
+def test_pytest_runs_under_another_interpreter(tmp_path: Path) -> None:
+    if missing := toolbox.missing(["debug"]):
+        pytest.skip("; ".join(missing))
+    (tmp_path / "test_a.py").write_text(
+        "import sys\ndef test_a():\n    assert hasattr(sys, 'gettotalrefcount')\n"
+    )
+
+    seen = sessions.pytest_under("debug", "-q", "test_a.py", folder=tmp_path)()
+
+    assert "1 passed" in seen.text
+    assert seen.status == 0
+
+
+# ---------------------------------------------------------------------------------------------------
+# The toolbox
+# ---------------------------------------------------------------------------------------------------
+
+
+def test_doctor_has_a_line_for_every_tool() -> None:
+    found = {check.name: check for check in toolbox.checks()}
+
+    assert list(found) == [
+        *(["gdb", "py-bt", "cygdb"] if toolbox.find("gdb") else ["gdb"]),
+        "lldb", "clang", "llvm-symbolizer", "ThreadSanitizer", "AddressSanitizer", "debug interpreter",
+    ]  # fmt: skip
+    assert all(check.ok is None for check in found.values())
+    for name in ("gdb", "lldb"):
+        if toolbox.find(name):
+            assert toolbox.number(name) in found[name].found
+
+
+def test_doctor_says_what_to_do_without_any_of_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in ("GDB", "LLDB", "CLANG", "LLVM_SYMBOLIZER"):
+        monkeypatch.setenv(f"RACELAB_{name}", "/nowhere")
+
+    found = toolbox.checks()
+
+    assert [check.name for check in found if not check.advice] == []
+    assert "make tools" in found[0].advice
+
+
+def test_doctor_knows_the_fault_of_py_bt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gh-142095: py-bt runs, and cannot read a single frame of an optimised interpreter."""
+    gdb = tmp_path / "gdb"
+    gdb.write_text(
+        "#!/bin/sh\necho 'Program received signal SIGTRAP'\n"
+        "echo 'Traceback (most recent call first):'\necho '  (unable to read python frame information)'\n"
+    )
+    gdb.chmod(0o755)
+    monkeypatch.setenv("RACELAB_GDB", str(gdb))
+    toolbox.probe.cache_clear()
+    try:
+        check = toolbox._py_bt()
+    finally:
+        toolbox.probe.cache_clear()
+
+    if toolbox.gdb_extension() is not None:
+        assert check.found == "cannot read this interpreter's frames"
+        assert "gh-142095" in check.advice
+
+
+def test_one_version_of_llvm_for_modules_and_for_their_interpreter() -> None:
+    text = (ROOT / "tools/_compile.py").read_text()
+    found = re.search(r"^CLANG_TO_INSTALL = (\d+)", text, re.M)
+    assert found
+    assert int(found[1]) == toolbox.LLVM
