@@ -239,6 +239,8 @@ def test_paper_has_one_slide_on_each_page(page: Page) -> None:
         if not page.locator(".slides-now").count():
             begin(page)
             page.keyboard.press("End")
+    ring = page.locator(".slides-now").evaluate("(slide) => getComputedStyle(slide).outlineStyle")
+    assert ring == "none"  # what has the focus is not printed with its ring
 
 
 def test_without_scripts_it_is_a_page_to_read(browser: Browser, site: str) -> None:
