@@ -375,6 +375,7 @@ exercise = Exercise(
         observe=lambda *_: "both ended",
         outcomes={"both ended": ACCEPTABLE("one after the other"), "hang": FORBIDDEN("each waits for the other")},
         mode="hang",
+        rounds=50,
         stall_s=0.5,
     ),
     advice={"hang": "One order for all."},
