@@ -121,3 +121,16 @@ def test_without_a_name_the_panel_begins_with_the_next_one() -> None:
 
     assert shown.choice.value == everyone[1].slug
     assert "(passed)" in shown.choice.options[0][0]
+
+
+def test_the_same_answer_twice_is_one_try(desk: Path) -> None:
+    question = find_exercise("how_many")
+    copy = question.start()
+    for _ in range(2):
+        rl.check("how_many")
+    assert (Course().of("how_many").checks, Course().of("how_many").tries) == (2, 1)
+
+    copy.write_text(copy.read_text() + "\n# another thought\n")
+    rl.check("how_many")
+    assert Course().of("how_many").tries == 2
+    assert desk.is_dir()

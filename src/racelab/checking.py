@@ -11,6 +11,7 @@ Every answer runs in children, watched, with a time limit; nothing is imported h
 from __future__ import annotations
 
 import builtins
+import hashlib
 import math
 import re
 import tempfile
@@ -100,6 +101,7 @@ class Verdict:
         unit: what is counted: "round", or "repetition" where each round is a process of its own.
         conditions: interpreter, GIL, cores, threads.
         seconds: how long the check took.
+        answer: a hash of the text that was judged: whether it has changed since the last check.
     """
 
     exercise: str
@@ -115,6 +117,7 @@ class Verdict:
     unit: str = "round"
     conditions: str = ""
     seconds: float = 0.0
+    answer: str = ""
 
     @property
     def exit_status(self) -> int:
@@ -179,7 +182,7 @@ def check(
         seconds: time for racing; compiling and the other steps come on top of it.
         on_step: called with each `Step` as soon as it is known.
         on_doing: called with a few words on what is being done now, and while racing with the rounds so far.
-        tries: checks of a question's answers that came before this one. The first says how many are wrong, the
+        tries: other answers to the question that were checked before this one. The first says how many are wrong, the
             second which ones, all later ones also why; guessing does not pay. Default: those of the learner's own
             copy that were noted; for another text there is none to count, and all is said at once.
 
@@ -194,7 +197,7 @@ def check(
     if answer is None and tries is None:
         from racelab.course import Course
 
-        tries = Course().of(chosen.slug).checks
+        tries = Course().of(chosen.slug).tries
     if not (seconds > 0 and math.isfinite(seconds)):
         raise ExerciseError(f"seconds={seconds}: give a number of seconds above 0.")
     return _Check(chosen, answer, seconds, on_step, on_doing, tries).run()
@@ -304,6 +307,7 @@ class _Check:
             unit=self._unit,
             conditions=_conditions(gil, self.exercise.lab),
             seconds=time.monotonic() - begin,
+            answer=hashlib.sha256(self.read[0].encode()).hexdigest()[:16],
         )
 
     @property

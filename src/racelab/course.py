@@ -26,12 +26,14 @@ class Standing:
         passed: whether it was ever passed; a later FAIL does not take that away.
         checks: how many checks were made.
         hints: how many hints were shown.
+        tries: how many answers were checked; the same one twice in a row counts once.
     """
 
     verdict: str = ""
     passed: bool = False
     checks: int = 0
     hints: int = 0
+    tries: int = 0
 
     @property
     def word(self) -> str:
@@ -69,11 +71,14 @@ class Course:
     def note(self, verdict: Verdict) -> None:
         """Keep a verdict, and share it with the class if one was joined."""
         now = self.of(verdict.exercise)
+        before = self._read().get(verdict.exercise, {}).get("answer")
         self._keep(
             verdict.exercise,
             verdict=verdict.verdict,
             passed=now.passed or verdict.verdict == "PASS",
             checks=now.checks + 1,
+            tries=now.tries + (verdict.answer != before),
+            answer=verdict.answer,
             date=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         )
         hand_in(verdict, self.file.parent)

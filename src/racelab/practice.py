@@ -211,12 +211,16 @@ class _Panel:
 
         def on_step(step: Step) -> None:
             steps.append(f"{html.escape(step.name)}: {html.escape(step.text.splitlines()[0])}")
-            self._say("<br>".join([*steps, "checking ..."]))
+            on_doing("checking ...")
+
+        def on_doing(text: str) -> None:
+            # Not for screen readers: they are told the verdict.
+            self.answer.value = "<br>".join([*steps, html.escape(text)])
 
         self._busy(True)
-        self._say("compiling ...")
+        self._say("checking ...")
         try:
-            verdict = checking.check(self.exercise, on_step=on_step)
+            verdict = checking.check(self.exercise, on_step=on_step, on_doing=on_doing)
         except Exception as error:
             self._say(f"<pre>{html.escape(str(error))}</pre>")
         else:
