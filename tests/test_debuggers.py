@@ -163,6 +163,7 @@ def test_what_is_forbidden_and_no_crash_stops_it_too(gdb: str) -> None:
 
     assert seen.ending == "updates lost"
     assert "rounds" in seen.why
+    assert seen.threads[0].current  # stopped, not ended
 
 
 def test_what_does_not_show_is_inconclusive_in_time(gdb: str) -> None:

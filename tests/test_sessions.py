@@ -102,6 +102,7 @@ def test_it_runs_live_where_its_tools_are() -> None:
     assert shown.live
     assert shown.stamp.startswith("run here just now")
     assert "racelab-live" in shown._repr_html_()
+    assert "</strong> (live)" in shown._repr_html_()
 
 
 @pytest.mark.usefixtures("book")
@@ -116,6 +117,7 @@ def test_without_its_tool_it_is_shown_as_recorded_and_says_why(
     assert not shown.live
     assert "Not run here: no gdb here." in str(shown)
     assert "racelab-recorded" in shown._repr_html_()
+    assert "</strong> (recorded)" in shown._repr_html_()
     assert "recorded on" in shown._repr_html_()
     with pytest.raises(ValueError, match="cannot be run here: no gdb here"):
         rl.session("tool", "talk", live=True)

@@ -274,8 +274,8 @@ class Transcript:
             )
         return (
             f'<div class="racelab-session racelab-{mark}" style="border-left:3px {edge} currentColor;padding-left:.8em">'
-            f'<p style="margin:.3em 0"><strong>{html.escape(self.title)}</strong></p>'
-            f'<pre tabindex="0" style="margin:.3em 0">{shown}</pre>{whole}'
+            f'<p style="margin:.3em 0"><strong>{html.escape(self.title)}</strong> ({mark})</p>'
+            f'<pre tabindex="0" style="margin:.3em 0;overflow-x:auto">{shown}</pre>{whole}'
             f'<p style="margin:.3em 0"><em>{html.escape(self.ending)}; {html.escape(self.stamp)}</em></p></div>'
         )
 
