@@ -120,7 +120,7 @@ def test_without_a_name_the_panel_begins_with_the_next_one() -> None:
     shown = practice._Panel(None)
 
     assert shown.choice.value == everyone[1].slug
-    assert "(passed)" in shown.choice.options[0][0]
+    assert ", passed" in shown.choice.options[0][0]
 
 
 def test_the_same_answer_twice_is_one_try(desk: Path) -> None:

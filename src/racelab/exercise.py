@@ -246,9 +246,11 @@ class Exercise:
 
     def difference(self, text: str, name: str) -> list[str]:
         """Lines of a diff that turns a text, called `name` there, into the stored solution; none if they agree."""
-        solution = self.text("solution").splitlines()
+        solution = self.text("solution").rstrip().splitlines()
         return list(
-            difflib.unified_diff(text.splitlines(), solution, name, "one solution", lineterm="")
+            difflib.unified_diff(
+                text.rstrip().splitlines(), solution, name, "one solution", lineterm=""
+            )
         )
 
     def start(self) -> Path:

@@ -11,7 +11,7 @@ from racelab import checking
 from racelab.checking import SECONDS, Step, Verdict
 from racelab.course import Course
 from racelab.exercise import Exercise, exercises, find_exercise
-from racelab.show import LEXERS, Listing
+from racelab.show import LEXERS, Listing, find_book
 
 __all__ = ["ExerciseCard", "check", "hint", "panel", "show_exercise"]
 
@@ -124,7 +124,9 @@ class ExerciseCard:
 
 
 def _folded(title: str, body: str) -> str:
-    return f"<details><summary>{html.escape(title)}</summary>{body}</details>"
+    # JupyterLab takes the triangle away; without it nothing says that there is something to open.
+    look = "cursor:pointer;display:list-item;list-style:revert"
+    return f'<details><summary style="{look}">{html.escape(title)}</summary>{body}</details>'
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -145,6 +147,12 @@ def panel(slug: str | None = None) -> Any:
     return _Panel(slug).box
 
 
+def _short(path: Path) -> str:
+    """A path as the file browser shows it, where that is the book's root."""
+    root = find_book("exercises")
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
 class _Panel:
     """The widgets and what they do; everything runs in the kernel's main thread, the races in children."""
 
@@ -155,7 +163,12 @@ class _Panel:
         self.known = [find_exercise(slug)] if slug else exercises()
         waiting = (one.slug for one in self.known if not self.course.of(one.slug).passed)
         first = next(waiting, self.known[0].slug)
-        self.choice = widgets.Dropdown(options=self._options(), value=first, description="Exercise")
+        self.choice = widgets.Dropdown(
+            options=self._options(),
+            value=first,
+            description="Exercise",
+            layout=widgets.Layout(width="30rem", max_width="100%"),
+        )
         names = ("Check", "Next hint", "Compare with a solution", "Start over")
         self.buttons = {name: widgets.Button(description=name) for name in names}
         for button, action in zip(
@@ -179,7 +192,7 @@ class _Panel:
 
     def _mark(self, one: Exercise) -> str:
         word = self.course.of(one.slug).word
-        return f" ({word})" if word else ""
+        return f", {word}" if word else ""
 
     @property
     def exercise(self) -> Exercise:
@@ -193,7 +206,7 @@ class _Panel:
         total = len(exercises(one.folder.parent))
         self.head.value = (
             f"<p><strong>{html.escape(one.title)}</strong> ({one.level}, {one.minutes} minutes{html.escape(self._mark(one))})"
-            f"<br>{html.escape(one.goal)}<br>Edit and save <code>{html.escape(str(path))}</code>, then check. "
+            f"<br>{html.escape(one.goal)}<br>Edit and save <code>{html.escape(_short(path))}</code>, then check. "
             f"{done} of {total} exercises passed.</p>"
         )
         self.answer.value = ""

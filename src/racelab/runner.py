@@ -126,10 +126,10 @@ def rows_to_html(rows: Iterable[tuple[str, str]], caption: str) -> str:
 
 
 def _cell(text: str) -> str:
+    """Text of several lines some of which are indented is a machine's: its columns are kept."""
     escaped = html.escape(text)
-    return (
-        f'<code style="background:none;color:inherit">{escaped}</code>' if "\n" in text else escaped
-    )
+    columns = "\n " in text or "\n\t" in text
+    return f'<code style="background:none;color:inherit">{escaped}</code>' if columns else escaped
 
 
 def _clip(text: str, lines: int = 30, width: int = 200) -> str:
