@@ -2,6 +2,8 @@
 
 import random
 import string
+import threading
+import time
 
 from racelab import ACCEPTABLE, FORBIDDEN, Actor, Lab
 from racelab.exercise import Exercise
@@ -12,6 +14,7 @@ KEYS = "north.txt", "south.txt"
 TURNS = 5
 # In step with each other, two threads would never find what they stored themselves.
 RHYTHM = (*KEYS, KEYS[1], *KEYS[:1] * 5)
+LONG_S = 1.2
 
 
 def size(key):
@@ -26,8 +29,46 @@ def some_name():
     return "".join(random.choices(string.ascii_lowercase, k=12))
 
 
+class Long(str):
+    """A file that takes long to measure: until `other` has its size, or LONG_S."""
+
+    def __new__(cls, name):
+        """With nobody to wait for yet."""
+        made = super().__new__(cls, name)
+        made.begun, made.other = threading.Event(), threading.Event()
+        return made
+
+    def endswith(self, *end):
+        """Attached all the time, so that a critical section holds."""
+        self.begun.set()
+        until = time.monotonic() + LONG_S
+        while not self.other.is_set() and time.monotonic() < until:
+            pass
+        return super().endswith(*end)
+
+
+def waits(module):
+    """Whether another one's size is there only after a long one was measured."""
+    long = Long(some_name())
+    measuring = threading.Thread(target=module.size_of, args=(long,))
+    measuring.start()
+    long.begun.wait()
+
+    def ask_for_another():
+        module.size_of(some_name())
+        long.other.set()
+
+    asking = threading.Thread(target=ask_for_another)
+    asking.start()
+    asking.join(LONG_S / 2)
+    waited = not long.other.is_set()
+    measuring.join()
+    asking.join()
+    return waited
+
+
 def single(module):
-    """Right sizes, of files and folders, and each measured once."""
+    """Right sizes, of files and folders, each measured once; and nobody waits for another one's size."""
     files = [some_name() for _ in range(6)]
     folder = "/".join(files) + "/"
     asked = [*files[:3], folder, *files, folder]
@@ -40,6 +81,9 @@ def single(module):
         assert count == 1, (
             f"one thread asked for {key!r} several times: it must be measured once, and was measured {count} times"
         )
+    assert not (waits(module) and waits(module)), (
+        "while one thread measured a file, another one that asked for another file had to wait"
+    )
 
 
 def ask(module, *keys):
@@ -55,7 +99,7 @@ exercise = Exercise(
     chapter="13_in_cython",
     level="medium",
     minutes=15,
-    goal="size_of() gives everybody the size of the key that was asked for, and crashes nobody. A size is measured once, when it is first asked for, and nobody waits meanwhile who asks for another one.",
+    goal="size_of() gives everybody the size of the key that was asked for, and crashes nobody. A size is measured when it is first asked for, and then kept; and while it is measured, nobody waits who asks for another one.",
     hints=(
         "Which of the lines touch a dict, which is guarded, and which the pair at the top of the file, which is not?",
         "key and size belong together: who sees the one must see the other. And `return last_size` finds an object first, and counts it then.",
