@@ -11,6 +11,7 @@ from racelab import ACCEPTABLE, FORBIDDEN, Lab
 from racelab.exercise import Cost, Exercise
 
 SMOOTH_S = 0.15
+MEANWHILE_S = 0.2  # who keeps the lock while the callback runs makes others wait so long
 STRANGE = -1_000
 
 
@@ -51,12 +52,37 @@ def right_numbers(module):
     assert numbers_of(samples) == numbers * 2, "what a callback pushes must be there afterwards"
     samples.fill(1.0, 3)
     assert numbers_of(samples)[-3:] == [1.0] * 3, "fill(1.0, 3) must push 1.0 three times"
+    assert of_one_moment(samples), (
+        "another thread's smooth() came in the middle of each(), which must call with the numbers of one moment"
+    )
 
 
-def waited(samples, times):
-    """Begin a collection while another thread smooths: whether it lasts as long as that.
+def of_one_moment(samples):
+    """Smooth in another thread as soon as each() has called once: whether it calls with what was there before."""
+    before, seen = numbers_of(samples), []
+    thread = threading.Thread(target=samples.smooth)
 
-    None where the collection began too late to say.
+    def smooth_meanwhile(number):
+        if not seen:
+            thread.start()
+            thread.join(MEANWHILE_S)
+        seen.append(number)
+
+    samples.each(smooth_meanwhile)
+    thread.join()
+    return seen == before
+
+
+WHY = {
+    "push() to another object": "no object is to wait for another one's lock",
+    "gc.collect()": "it is to work detached, as before",
+}
+
+
+def waited(samples, other, times):
+    """Push to another object while a thread smooths, then begin a collection: which lasts as long as that.
+
+    "" if none does; None where smooth() was over before: the machine has other things to do.
     """
     started, ended = threading.Event(), []
 
@@ -70,16 +96,23 @@ def waited(samples, times):
     started.wait()
     time.sleep(SMOOTH_S / 10)
     late = bool(ended)
+    other.push(1.0)
+    pushed = time.perf_counter()
     gc.collect()
-    end = time.perf_counter()
+    collected = time.perf_counter()
     thread.join()
-    return None if late else end > ended[0]
+    push, collection = WHY
+    if late:
+        return None
+    if pushed > ended[0]:
+        return push
+    return collection if collected > ended[0] else ""
 
 
 def single(module):
-    """Right numbers; and a collection is over before smooth() is, twice before it is three times not."""
+    """Right numbers; and others are over with theirs before smooth() is, twice before they are three times not."""
     right_numbers(module)
-    samples = module.Samples()
+    samples, other = module.Samples(), module.Samples()
     samples.fill(1.0, 1000)
     begin = time.perf_counter()
     samples.smooth(2_000)
@@ -87,11 +120,12 @@ def single(module):
     gc.collect()
     gc.freeze()
     seen = []
-    while seen.count(False) < 2 and len(seen) < 12:
-        seen.append(waited(samples, times))
-        assert seen.count(True) < 3, (
-            "another thread's gc.collect() lasted as long as smooth(): it is to work detached, as before"
-        )
+    while seen.count("") < 2 and len(seen) < 12:
+        seen.append(waited(samples, other, times))
+        for what, why in WHY.items():
+            assert seen.count(what) < 3, (
+                f"another thread's {what} lasted as long as smooth(): {why}"
+            )
 
 
 def use(samples):
@@ -122,7 +156,7 @@ exercise = Exercise(
     chapter="13_in_cython",
     level="hard",
     minutes=20,
-    goal="No number is lost and no freed memory is read, whoever calls push(), smooth() and each() at one time; smooth() works detached; and a push() costs no more than it must.",
+    goal="No number is lost and no freed memory is read, whoever calls push(), smooth() and each() at one time; smooth() works detached; a push() costs no more than it must, and does not wait for another object's smooth().",
     hints=(
         "One array, so one lock: two kinds of lock keep nobody out. Ask each method what its lock must stand.",
         "smooth() works in `with nogil`. Which of the three locks stays locked while its owner is detached?",

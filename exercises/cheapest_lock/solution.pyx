@@ -3,8 +3,9 @@
 #
 # Goal   push(), smooth() and each() may be called by any threads, on one object: no number is lost,
 #        none is read in memory that is freed. each() calls with the numbers of one moment. smooth()
-#        works detached. All of it with the cheapest lock that is right for all three: a critical
-#        section on self, a cython.pymutex, or a threading.RLock.
+#        works detached, and no object waits for another one's lock. All of it with the cheapest
+#        lock that is right for all three: a critical section on self, a cython.pymutex, or a
+#        threading.RLock.
 # Check  racelab check cheapest_lock        Stuck?  racelab hint cheapest_lock
 cimport cython
 from libc.stdlib cimport free, malloc, realloc
