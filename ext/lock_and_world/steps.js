@@ -38,6 +38,9 @@ export default {
     broken: `A49 A28 A30"the objective waits, detached" C"asks the world to stop"`,
     broken_critical: `A46 A25 A27"the objective waits, detached" B46 B25 B27"the objective waits, detached" B27"the objective comes back" B28 B48 A27"the objective comes back" A28 A48 C"asks the world to stop" C"the last one has paused: collects" C"lets the world go on"`,
   },
+  // Lines of the region that are no step: why.
+  unplayed: { "together = library_solve(objective);": "its own lines are" },
+  // Enumerated, and never seen in a race: why.
   unobserved: {
     broken: { "one at a time": "the lab times its collection so that it comes while one waits for the lock" },
   },

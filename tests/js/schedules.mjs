@@ -42,10 +42,10 @@ for (const file of process.argv.slice(2)) {
     variants[name] = {
       total: String(total), states, ms: performance.now() - began, untidy: untidy(variant),
       outcomes: Object.fromEntries([...outcomes].map(([label, { n, shortest }]) =>
-        [label, { n: String(n), shortest, lines: lines(variant, shortest) }])),
+        [label, { n: String(n), shortest, switches: [...shortest].filter((who, k) => k && who !== shortest[k - 1]).length, lines: lines(variant, shortest) }])),
       steps: variant.threads.map(({ steps }) => steps.map(({ line, text }) => ({ line: [line ?? []].flat(), text: text ?? null }))),
     };
   }
-  everything[file] = { variants, failing: script.failing, unobserved: script.unobserved, outcomes: script.outcomes ?? null };
+  everything[file] = { variants, failing: script.failing, unobserved: script.unobserved, unplayed: script.unplayed ?? {}, outcomes: script.outcomes ?? null };
 }
 process.stdout.write(JSON.stringify(everything));
