@@ -2,7 +2,8 @@
 
 Two interpreters are under test: the harness on free-threaded 3.13t, the project and its site on the
 host's ordinary Python. The harness is tested alone, because it measures; after that everything that mostly
-waits runs side by side: labs with their windows held open, the project, the browser. The last line adds up.
+waits runs side by side: labs with their windows held open, debuggers and servers, the project, the browser. The
+last line adds up.
 """
 
 from __future__ import annotations
@@ -40,17 +41,31 @@ class Session:
 
 PROJECT = ("tests/project", "tests/test_stats.py")
 LABS = "tests/test_labs.py"
+#: Tests of the harness that wait for other programs, or read what they printed.
+WAITING = tuple(
+    f"tests/test_{name}.py"
+    for name in (
+        "classroom",
+        "debuggers",
+        "living",
+        "living_interleaver",
+        "plan",
+        "reports",
+        "sessions",
+    )
+)
 #: The sessions of one group run side by side, the groups one after the other.
 GROUPS = (
     (
         Session(
             "racelab on the free-threaded interpreter",
             "ft",
-            ("tests", "--ignore=tests/project", f"--ignore={LABS}"),
+            ("tests", *(f"--ignore={path}" for path in ("tests/project", LABS, *WAITING))),
         ),
     ),
     (
         Session("the labs", "ft", (LABS,)),
+        Session("servers, debuggers, reports", "ft", WAITING),
         Session("the project", "checks", PROJECT, "not browser"),
         Session("its site in a browser", "checks", PROJECT, "browser"),
     ),
