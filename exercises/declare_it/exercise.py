@@ -1,8 +1,9 @@
 """A module that says nothing about the GIL, and one static that must be mended before it may."""
 
 import random
+from itertools import pairwise
 
-from racelab import ACCEPTABLE, FORBIDDEN, Actor, Lab
+from racelab import ACCEPTABLE, FORBIDDEN, Lab
 from racelab.exercise import Cost, Exercise
 
 SIZES = (3, 5)
@@ -18,12 +19,28 @@ def single(module):
             f"reserve({n}) must return {expected}, where the last block ended, and returned {first!r}"
         )
         expected += n
+        for odd in (0, -n, "one"):
+            try:
+                module.reserve(odd)  # nothing is reserved, and no lock is kept on this way out
+            except (TypeError, ValueError):
+                continue
+            raise AssertionError(f"reserve({odd!r}) must raise an error, as before")
+
+
+def twice(n):
+    """A block, and one number more, which shows whether the block was really taken."""
+
+    def reserve_twice(module):
+        return (module.reserve(n), n), (module.reserve(1), 1)
+
+    return reserve_twice
 
 
 def blocks(_module, returned, _threads):
     """Whether two blocks share a number."""
-    (first, n), (then, _) = sorted(zip(returned, SIZES, strict=True))
-    return "numbers of their own" if first + n <= then else "the same number twice"
+    found = sorted(block for both in returned for block in both)
+    apart = all(first + n <= then for (first, n), (then, _) in pairwise(found))
+    return "numbers of their own" if apart else "the same number twice"
 
 
 exercise = Exercise(
@@ -44,7 +61,7 @@ exercise = Exercise(
         question="Does everybody get numbers of their own?",
         modules=["declare_it"],
         setup=lambda module: module,
-        actors=[Actor("reserve", args=(n,)) for n in SIZES],
+        actors=[twice(n) for n in SIZES],
         observe=blocks,
         outcomes={
             "numbers of their own": ACCEPTABLE("one block after the other"),
