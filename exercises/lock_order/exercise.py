@@ -7,6 +7,8 @@ from racelab import ACCEPTABLE, FORBIDDEN, Lab
 from racelab.exercise import Exercise
 
 BEGIN = 100
+#: What is paid at a time: there is always enough for it.
+AMOUNT = 7
 #: Calls of one thread in a round.
 TURNS = 4
 #: What a round is called where several things went wrong: the cause before what follows from it.
@@ -57,18 +59,21 @@ def single(module):
 
 
 class Bank:
-    """Two accounts that pay each other, and are audited meanwhile."""
+    """Two who pay and audit: back and forth, from one account, or each with accounts of his own."""
 
     def __init__(self, module):
-        self.journal = module.Journal()
-        self.a, self.b = module.Account(BEGIN), module.Account(BEGIN)
+        self.a, self.b, c, d = self.accounts = [module.Account(BEGIN) for _ in range(4)]
+        self.other = random.choice(((self.b, self.a), (self.b, self.a), (self.a, self.b), (c, d)))
+        self.journals = [module.Journal()] * 2
+        if random.random() < 0.25:
+            self.journals[1] = module.Journal()
 
-    def _work(self, source, target):
+    def _work(self, journal, source, target):
         """Pays, audits, and tries to pay too much: what went wrong, if anything."""
-        transfer, audit = self.journal.transfer, self.journal.audit
+        transfer, audit = journal.transfer, journal.audit
         wrong = set()
         for _ in range(TURNS):
-            if not transfer(source, target, 7):
+            if not transfer(source, target, AMOUNT):
                 wrong.add("a transfer refused that was covered")
             if audit():
                 wrong.add("a false alarm")
@@ -76,19 +81,22 @@ class Bank:
                 wrong.add("money lost or made")
         return wrong
 
-    def forth(self):
-        return self._work(self.a, self.b)
+    def pay(self):
+        return self._work(self.journals[0], self.a, self.b)
 
-    def back(self):
-        return self._work(self.b, self.a)
+    def pay_too(self):
+        return self._work(self.journals[1], *self.other)
 
 
 def what_became_of_it(bank, returned, _threads):
-    """As much paid back as forth: all is as it was, and in the journal."""
+    """As much paid as was agreed upon, and all of it in the journals."""
     wrong = set().union(*returned)
-    if (bank.a.amount, bank.b.amount) != (BEGIN, BEGIN):
-        wrong.add("money lost or made")
-    if len(bank.journal) != 2 * TURNS:
+    for account in bank.accounts:
+        sent = [account is bank.a, account is bank.other[0]].count(True)
+        got = [account is bank.b, account is bank.other[1]].count(True)
+        if account.amount != BEGIN + (got - sent) * TURNS * AMOUNT:
+            wrong.add("money lost or made")
+    if sum(map(len, set(bank.journals))) != 2 * TURNS:
         wrong.add("an entry lost")
     return min(wrong, key=GRAVEST.index, default="all in order")
 
@@ -112,7 +120,7 @@ exercise = Exercise(
         question="Do transfers and audits come to an end, and is the money there?",
         modules=["lock_order"],
         setup=Bank,
-        actors=["forth", "back"],
+        actors=["pay", "pay_too"],
         observe=what_became_of_it,
         outcomes={
             "all in order": ACCEPTABLE("one after the other"),

@@ -32,13 +32,17 @@ record(Journal *self, Entry *entry)
 {
     // BEGIN STARTER
     // PyMutex_Lock(&self->mutex);
+    // entry->next = self->newest;
+    // RACE_POINT();
+    // self->newest = entry;
+    // PyMutex_Unlock(&self->mutex);
     // BEGIN SOLUTION
     PyMutex_Lock(&self->mutex); /* the innermost lock: who has it takes no other one */
-    // END
     entry->next = self->newest;
     RACE_POINT();
     self->newest = entry;
     PyMutex_Unlock(&self->mutex);
+    // END
 }
 
 /* Takes the amount and puts it back if it was not there. Returns whether it was, and then the
