@@ -18,7 +18,7 @@ const mount = async (figure) => {
   el.className = "rl-living";
   const still = figure.querySelector(".rl-still");
   still.after(el);
-  module.render({ model: new Model(state), el });
+  await module.render({ model: new Model(state), el });
   figure.classList.add("rl-alive"); // the still picture stays for paper
 };
 
