@@ -199,7 +199,7 @@ export const render = async ({ model, el }) => {
     at += 1;
     const after = show();
     const step = variant.threads[i].steps[now.t[i].pc];
-    return say(`${NAMES[i]}: ${next.note ?? step.text ?? lines(step).join(" ")}. ${changes(now, after)}. ${verdict.textContent}`);
+    return say(`${NAMES[i]}: ${next.note ?? step.text ?? lines(step).map(([n, text]) => `line ${n}, ${text}`).join(" ")} (${changes(now, after) || "nothing changes"}). ${verdict.textContent}`);
   };
   const jump = (to) => {
     at = Math.max(to, 0);

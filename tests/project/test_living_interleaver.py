@@ -1,0 +1,203 @@
+"""The interleaver in a browser: played by keyboard, on a phone, in the dark, on paper; no kernel, no network."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import _browser as web
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from racelab import living
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(web.CHROMIUM is None, reason=web.NO_CHROMIUM),
+]
+
+SLUGS = sorted(file.parent.name for file in (web.ROOT / "ext").glob("*/steps.js"))
+FAILS = "Show me a failing schedule"
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A folder with one page for each lab that has steps."""
+    folder = tmp_path_factory.mktemp("living")
+    shutil.copytree(living.WIDGETS, folder / "living")
+    shutil.copytree(web.ROOT / "book/_static", folder / "static")
+    styles = "static/book.css", "living/base.css", "living/interleaver.css"
+    links = "".join(f'<link rel="stylesheet" href="{style}">' for style in styles)
+    for slug in SLUGS:
+        figure = living.interleaver(slug, name="who").as_html()
+        (folder / f"{slug}.html").write_text(
+            '<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><link rel="icon" href="data:,">'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{slug}</title>{links}'
+            "<style>body { background: var(--rl-paper); color: var(--rl-ink); margin: 1rem; font-family: sans-serif; }</style>"
+            f'<script type="module" src="living/mount.js"></script></head><body><main><h1>{slug}</h1>{figure}</main></body></html>',
+            encoding="utf-8",
+        )
+    with web.served(folder) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser: Browser, base: str) -> Iterator[Page]:
+    """The figure of the lost update, on a desktop."""
+    with web.offline(browser, base) as (context, watch):
+        page = context.new_page()
+        show(page, base, "lost_update")
+        yield page
+    assert watch.outside == watch.failed == watch.messages == []
+
+
+def show(page: Page, base: str, slug: str, hash: str = "") -> None:
+    """Open the page of a lab and wait until its figure is drawn."""
+    page.goto(f"{base}{slug}.html{hash}")
+    page.locator(".rl-il-memory svg").wait_for()
+
+
+@pytest.mark.parametrize("mode", web.MODES)
+@pytest.mark.parametrize("width", web.WIDTHS)
+@pytest.mark.parametrize("slug", SLUGS)
+def test_it_is_fit_to_be_seen(
+    browser: Browser, base: str, slug: str, width: int, mode: str
+) -> None:
+    """At first, and with everything out: nothing missing, nothing too wide, nothing that axe objects to."""
+    with web.offline(browser, base, mode, width) as (context, watch):
+        page = context.new_page()
+        show(page, base, slug)
+        page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
+        assert web.overflow(page) == []
+        assert web.violations(page) == []
+
+        page.get_by_role("button", name=FAILS).click()
+        page.get_by_role("button", name="Count them all").click()
+        expect(page.locator(".rl-il-bad", has_text="Broken")).to_be_visible()
+        assert page.locator(".rl-il-counted tbody tr").count() >= 2
+        web.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(
+            path=web.SCREENSHOTS / f"interleaver-{slug}-{width}-{mode}.png", full_page=True
+        )
+        assert web.overflow(page) == []
+        assert web.violations(page) == []
+    assert watch.outside == watch.failed == watch.messages == []
+
+
+def test_an_update_is_lost_by_keyboard_and_said(page: Page) -> None:
+    says = page.locator(".rl-living [role=status]")
+    page.get_by_role("button", name="A goes next").focus()
+    page.keyboard.press("a")
+    expect(says).to_contain_text("A: line 29, long seen = self->value; (A's seen: 0).")
+    for key in "bBa":
+        page.keyboard.press(key)
+    expect(says).to_contain_text("(nothing changes). ✗ Broken: updates lost")
+
+    page.keyboard.press("a")
+    expect(says).to_contain_text("A cannot go on: it is over.")
+    page.keyboard.press("u")
+    expect(says).to_contain_text("After 3 steps.")
+    page.keyboard.press("b")
+    expect(says).to_contain_text("B cannot go on: it is over.")
+    page.keyboard.press("r")
+    expect(page.locator(".rl-il-strip")).to_contain_text("Who is first?")
+
+
+def test_every_control_is_reached_by_tab_and_keeps_the_focus(page: Page) -> None:
+    page.locator("h1").click()
+    reached = []
+    for _ in range(7):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate(
+                "() => document.activeElement.textContent || document.activeElement.value"
+            )
+        )
+    assert reached[:1] == ["broken"]
+    assert reached[1:6] == ["A goes next", "B goes next", "Undo", "Reset", FAILS]
+
+    button = page.get_by_role("button", name="A goes next")
+    button.focus()
+    for _ in range(3):  # the last time it cannot
+        page.keyboard.press("Enter")
+    expect(button).to_be_focused()
+    expect(button).to_have_attribute("aria-disabled", "true")
+
+
+def test_a_moment_of_the_schedule_is_gone_back_to(page: Page) -> None:
+    page.get_by_role("button", name=FAILS).click()
+    moment = page.get_by_role("button", name="step 2: B")
+    moment.focus()
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("button", name="step 2: B")).to_be_focused()
+    expect(page.get_by_role("img")).to_have_attribute(
+        "aria-label", "Memory: value: 0; A's seen: 0; B's seen: 0"
+    )
+    expect(page.get_by_role("button", name="step 4: A")).to_be_visible()
+
+
+def test_the_repair_has_no_schedule_that_fails(page: Page) -> None:
+    page.get_by_role("radio", name="fixed").check()
+    page.get_by_role("button", name=FAILS).click()
+    expect(page.get_by_text("No schedule of these steps fails.")).to_be_visible()
+    page.get_by_role("button", name="Count them all").click()
+    expect(page.locator(".rl-il-counted caption")).to_contain_text(
+        "0 of 2 (0\u00a0%) schedules fail."
+    )
+
+
+def test_a_link_brings_the_same_view_back(page: Page, base: str) -> None:
+    page.get_by_role("button", name=FAILS).click()
+    page.get_by_role("button", name="Link to this").click()
+    address = page.url
+    assert address.endswith("#who=broken.ABBA")
+    page.goto("about:blank")
+    show(page, base, "lost_update", "#who=broken.AB")
+    expect(page.locator(".rl-il-strip button")).to_have_count(2)
+    page.goto("about:blank")
+    show(page, base, "lost_update", "#who=broken.AAAA")  # A has two steps only
+    expect(page.locator(".rl-il-strip button")).to_have_count(0)
+
+
+def test_a_deadlock_is_an_outcome(page: Page, base: str) -> None:
+    show(page, base, "swap")
+    page.get_by_role("button", name="A goes next").focus()
+    for key in "aabb":
+        page.keyboard.press(key)
+    expect(page.get_by_text("✗ Broken: hang")).to_be_visible()
+    expect(page.get_by_text("waits for lock of y")).to_be_visible()
+
+
+def test_paper_and_a_viewer_without_javascript_get_a_schedule_that_fails(
+    browser: Browser, base: str, page: Page
+) -> None:
+    still = page.locator(".rl-still table")
+    expect(still).to_be_hidden()
+    page.emulate_media(media="print")
+    expect(still).to_be_visible()
+    expect(page.locator(".rl-living")).to_be_hidden()
+    with web.offline(browser, base, java_script_enabled=False) as (context, _watch):
+        plain = context.new_page()
+        plain.goto(f"{base}suspended.html")
+        expect(plain.locator(".rl-still table")).to_contain_text("__del__ detaches")
+
+
+def test_it_is_quick(page: Page, base: str) -> None:
+    """Script until it is drawn, and of a step, in ms; the best of some, as others use this machine, too."""
+    drawn, steps = [], []
+    for _ in range(5):
+        show(page, base, "lock_and_world")
+        drawn.append(float(page.locator("figure").get_attribute("data-ms") or "inf"))
+        steps.append(
+            page.evaluate(
+                """() => {
+                  const buttons = document.querySelectorAll('.rl-il-threads button');
+                  const began = performance.now();
+                  for (const i of [0, 0, 0, 0, 0, 1, 0, 1, 1, 1]) buttons[i].click();
+                  return (performance.now() - began) / 10;
+                }"""
+            )
+        )
+    assert min(drawn) < 100
+    assert min(steps) < 8
