@@ -1,6 +1,7 @@
 """A test that cannot fail, to be repaired: it must fail on a broken cache, and only there."""
 
 import math
+import random
 import threading
 
 from racelab.exercise import Exercise, Trial
@@ -49,19 +50,31 @@ class Right(Broken):
             return super().lookup(name)
 
 
+class Twice(Right):
+    """Filled by the first two who come, and no more often."""
+
+    def lookup(self, name):
+        """The constant of that name."""
+        with self.lock:
+            if self.fills < 2:
+                self.table = self._fill()
+            return self.table[name]
+
+
 class Raises(Right):
-    """Filled once, and every second lookup raises: work() fails, whatever `fills` says."""
+    """Filled once, and one lookup raises: one work() fails, whatever `fills` says."""
 
     def __init__(self):
         super().__init__()
         self.looked = 0
+        self.odd = random.randint(1, 8)
 
     def lookup(self, name):
         """The constant of that name, or nothing."""
         with self.lock:
             self.looked += 1
-            odd = self.looked % 2
-        if not odd:
+            raises = self.looked == self.odd
+        if raises:
             raise KeyError(name)
         return super().lookup(name)
 
@@ -100,11 +113,18 @@ exercise = Exercise(
             runs=10,
         ),
         Trial(
+            "twice filled cache",
+            on(Twice),
+            fails=True,
+            why="This cache is filled twice, and never more often: your test must say so, too.",
+            runs=5,
+        ),
+        Trial(
             "raising cache",
             on(Raises),
             fails=True,
-            why="On this cache lookup() raises in some of the threads, and nobody asks them how it went.",
-            runs=10,
+            why="On this cache lookup() raises in one of the threads, and your test does not ask each of them how it went.",
+            runs=20,
         ),
     ),
 )
