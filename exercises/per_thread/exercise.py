@@ -1,9 +1,18 @@
-"""A generator of random numbers whose state is one for everybody: threads draw the same number."""
+"""A generator of random numbers whose state is one for everybody: threads draw the same number.
+
+A seed of nanoseconds passes: that two threads read the same one is possible, and too rare to be seen here.
+A counter of seeds that is not atomic is seen by ThreadSanitizer for certain, and by the race most of the time.
+"""
+
+import itertools
+import threading
 
 from racelab import ACCEPTABLE, FORBIDDEN, Actor, Lab
 from racelab.exercise import Cost, Exercise
 
 DRAWS = 1_000
+SPINS = 20_000
+EVERY = 4  # rounds, one is of new threads: they take long to make
 
 
 def single(module):
@@ -21,13 +30,49 @@ def single(module):
             f"draw() must look random: bit {bit} is 1 in {ones} of {DRAWS} numbers"
         )
 
+    late = []
+    for _ in range(20):
+        thread = threading.Thread(target=lambda: late.append(module.draw()))
+        thread.start()
+        thread.join()
+    again = len(late) - len({*late} - {*drawn})
+    assert not again, (
+        f"of {len(late)} threads that came one after the other {again} drew what was drawn before: "
+        "they begin with one seed, or with what the next thread is given again, an id or a place in memory"
+    )
 
-def two(module):
+
+class Meeting:
+    """A round; in some of them two new threads wait for each other: whoever draws for the first time has no seed yet."""
+
+    rounds = itertools.count()
+
+    def __init__(self, module):
+        self.draw = module.draw
+        self.new = next(self.rounds) % EVERY == 0
+        self.here = []
+
+
+def two(meeting):
     """Two numbers of one thread."""
-    return module.draw(), module.draw()
+    if not meeting.new:
+        return meeting.draw(), meeting.draw()
+    drawn = []
+
+    def draw_two():
+        meeting.here.append(None)
+        for _ in range(SPINS):
+            if len(meeting.here) > 1:
+                break
+        drawn.extend((meeting.draw(), meeting.draw()))
+
+    thread = threading.Thread(target=draw_two)
+    thread.start()
+    thread.join()
+    return drawn
 
 
-def numbers(_module, returned, _threads):
+def numbers(_meeting, returned, _threads):
     """Whether anybody drew what somebody else drew."""
     drawn = [number for pair in returned for number in pair]
     return "all different" if len(set(drawn)) == len(drawn) else "the same number twice"
@@ -51,7 +96,7 @@ exercise = Exercise(
         "per_thread",
         question="Does a thread draw what another one drew?",
         modules=["per_thread"],
-        setup=lambda module: module,
+        setup=Meeting,
         actors=[Actor(two), Actor(two)],
         observe=numbers,
         outcomes={

@@ -14,6 +14,7 @@
 static inline uint64_t
 mix(uint64_t n)
 {
+    RACE_POINT();
     n *= 0x9e3779b97f4a7c15u;
     n = (n ^ (n >> 30)) * 0xbf58476d1ce4e5b9u;
     n = (n ^ (n >> 27)) * 0x94d049bb133111ebu;

@@ -1,4 +1,4 @@
-// Caught by race.
+// Caught by single.
 // Seeded with the seconds of the clock: threads that begin in the same second draw the same.
 // BEGIN 1
 #include <time.h>

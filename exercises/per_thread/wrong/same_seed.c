@@ -1,4 +1,4 @@
-// Caught by race.
+// Caught by single.
 // No race any more, and every thread begins with the same constant: all draw the same sequence.
 // BEGIN 1
 static _Thread_local uint64_t state = 88172645463325252u;
