@@ -1,6 +1,7 @@
 """A reason that outlives its call: the thread goes on to the next request, and its last error stays."""
 
 import random
+import threading
 
 from racelab import ACCEPTABLE, FORBIDDEN, Lab
 from racelab.exercise import Cost, Exercise
@@ -12,8 +13,8 @@ UNKNOWN = (1111, 2222)
 def single(module):
     """What find() says and why, asked at once and asked twice."""
     assert module.last_error() is None, "before the first find() there is no reason: None"
-    for _ in range(20):
-        number = random.choice((-1, 1)) * random.randrange(1000, 1_000_000)
+    some = [random.choice((-1, 1)) * random.randrange(1000, 1_000_000) for _ in range(20)]
+    for number in (*some, -1, 1000):
         assert module.find(number) is False, f"find({number}) must be False: there is no such order"
         expected = f"no order {number}"
         for when in ("", ", asked a second time,"):
@@ -21,8 +22,23 @@ def single(module):
             assert found == expected, (
                 f"after find({number}) last_error(){when} must be {expected!r}, and is {found!r}"
             )
-    known = random.randrange(1000)
-    assert module.find(known) is True, f"find({known}) must be True"
+    for known in (random.randrange(1000), 0, 999):
+        assert module.find(known) is True, f"find({known}) must be True"
+    heirs = []
+
+    def fail():
+        heirs.append(module.last_error())
+        module.find(UNKNOWN[0])
+
+    for _ in range(5):
+        module.find(0)  # what is one for all is empty now
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+    assert heirs == [None] * 5, (
+        f"in a new thread, before its first find(), last_error() must be None, and was {heirs}: "
+        "an id, or a place in memory, is given to the next thread when one has ended"
+    )
 
 
 def requests(number):
@@ -31,6 +47,7 @@ def requests(number):
     def serve(module):
         module.find(number)
         failed = module.last_error()
+        module.find(number)  # nobody asks why, and the next one finds its order
         module.find(KNOWN)
         return failed, module.last_error()
 
