@@ -169,6 +169,28 @@ def test_a_deadlock_is_an_outcome(page: Page, base: str) -> None:
     expect(page.get_by_text("waits for lock of y")).to_be_visible()
 
 
+def test_fresh_data_of_a_kernel_are_taken(page: Page) -> None:
+    """As anywidget does it: a model that changes."""
+    page.evaluate(
+        """async () => {
+          const { default: figure } = await import("./living/interleaver.js");
+          const state = JSON.parse(document.querySelector("figure script").textContent);
+          const el = document.createElement("div");
+          document.querySelector("main").replaceChildren(el);
+          await figure.render({ el, model: {
+            get: () => state,
+            on: (_, changed) => { window.race = () => { state.observed.broken["updates lost"] = 7; changed(); }; },
+          } });
+        }"""
+    )
+    page.get_by_role("button", name="Count them all").click()
+    row = page.locator("tr", has_text="updates lost")
+    expect(row.locator("td").last).not_to_have_text("7")
+    page.evaluate("() => race()")
+    expect(row.locator("td").last).to_have_text("7")
+    expect(page.get_by_role("button", name="Link to this")).to_have_count(0)
+
+
 def test_paper_and_a_viewer_without_javascript_get_a_schedule_that_fails(
     browser: Browser, base: str, page: Page
 ) -> None:
