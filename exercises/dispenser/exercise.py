@@ -1,9 +1,18 @@
 """Jobs that are handed out: look, take and delete are one step, or somebody comes between."""
 
+import ctypes
+import gc
 import random
+import sys
+import time
+from itertools import count
+from threading import Thread
 
 from racelab import ACCEPTABLE, FORBIDDEN, Lab
 from racelab.exercise import Exercise
+
+#: A function of C that is called as if it were one of CPython's: nothing is detached meanwhile.
+sleep_attached = ctypes.PyDLL(None).usleep
 
 
 def single(module):
@@ -20,10 +29,48 @@ def single(module):
         dispenser.add("late")
         assert list(dispenser) == [*jobs[1:], "late"], "all jobs, in the order of add()"
         assert dispenser.left() == [], f"nothing is left, not {dispenser.left()}"
+    keeps_what_it_has(module)
+
+
+def keeps_what_it_has(module):
+    """A job belongs to who has it, and to nobody else."""
+    job, dispenser = object(), module.Dispenser()
+    before = sys.getrefcount(job)
+    for _ in range(3):
+        dispenser.add(job)
+        assert next(dispenser) is job
+    more = sys.getrefcount(job) - before
+    assert not more, f"a job has {more:+} references when it was handed out 3 times and dropped"
+
+
+def taken_from_a_busy_list(dispenser):
+    """What two get while a third one has the list's own lock, as add() and left() have it for a moment."""
+    held, taken = [], []
+
+    def hold():
+        held.append(True)
+        sleep_attached(5_000)  # microseconds; who detaches gives up the list
+        yield from ()
+
+    def start(call, *args):
+        thread = Thread(target=call, args=args, daemon=True)
+        thread.start()
+        return thread
+
+    lists = [seen for seen in gc.get_referents(dispenser) if type(seen) is list]
+    threads = [start(own.extend, hold()) for own in lists]
+    while len(held) < len(lists):
+        time.sleep(1e-4)
+    threads += [start(lambda: taken.append(next(dispenser, None))) for _ in range(2)]
+    for thread in threads:
+        thread.join()
+    return taken
 
 
 class Shift:
     """Some jobs for two: fewer than there are threads, or more."""
+
+    rounds = count()
 
     def __init__(self, module):
         self.dispenser = module.Dispenser()
@@ -50,6 +97,13 @@ def what_became_of_them(shift, returned, _threads):
         return "a job twice"
     if sorted(taken + shift.dispenser.left()) != shift.jobs:
         return "a job lost"
+    if next(shift.rounds) % 25 == 10:  # it takes its time
+        dispenser = type(shift.dispenser)()
+        for job in shift.jobs:
+            dispenser.add(job)
+        taken = [job for job in taken_from_a_busy_list(dispenser) if job is not None]
+        if sorted(taken + dispenser.left()) != shift.jobs:
+            return "a job twice, from a busy list"
     return "each job once"
 
 
@@ -63,7 +117,7 @@ exercise = Exercise(
     hints=(
         "Each of the three calls on the list is atomic. Write down two callers, step by step, once with one job and once with many.",
         "The size, the item and the deletion belong together: nobody may come between the first and the last.",
-        "A critical section on the list will not hold: the calls inside lock the same list, and give yours up for that.",
+        "A critical section on the list will not hold: the calls inside lock the same list, and give yours up for that. On the dispenser it is no better: while others have the list, who waits for it gives yours up.",
         "Put a PyMutex into the struct; tp_alloc fills it with zeros, which is an unlocked mutex. Lock it before the size and unlock it after the deletion, on every path.",
         "Or find the one call that looks, takes and deletes: lists have a method for it in Python. What does it raise when the list is empty?",
     ),
@@ -77,6 +131,7 @@ exercise = Exercise(
         outcomes={
             "each job once": ACCEPTABLE("handed out to one thread, or still there"),
             "a job twice": FORBIDDEN("two threads took it before one of them deleted it"),
+            "a job twice, from a busy list": FORBIDDEN("two took it while others used the list"),
             "a job lost": FORBIDDEN("deleted by a thread that had taken another"),
             "an exception for no more jobs": FORBIDDEN("it went after the size was asked"),
             "crash(*)": FORBIDDEN("a job was used after it was freed"),
@@ -87,6 +142,7 @@ exercise = Exercise(
     single=single,
     advice={
         "a job twice": "Between taking a job and deleting it another thread still gets in.",
+        "a job twice, from a busy list": "Who waits for a lock inside of a critical section gives the section up: add() and left() need only have the list's lock for a moment. Which lock is kept while you wait?",
         "a job lost": "A thread deleted a job that it had not taken: what came between?",
         "an exception for no more jobs": "There was a job when the size was asked, and none when it was taken. Is that one step?",
         "crash(*)": "Who keeps the job between the list and the caller?",
