@@ -1,0 +1,3 @@
+# cython: freethreading_compatible=True
+def twice(x):
+    return x + x

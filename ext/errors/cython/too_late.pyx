@@ -1,0 +1,5 @@
+import sys
+
+# cython: freethreading_compatible=True
+def twice(x):
+    return x + x
