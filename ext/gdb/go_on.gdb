@@ -1,0 +1,6 @@
+# At the last breakpoint that was set: say nothing, and go on.
+commands
+silent
+continue
+end
+run
