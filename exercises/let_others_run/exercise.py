@@ -1,4 +1,8 @@
-"""A long computation that stays attached: whoever stops the world waits until it is done."""
+"""A long computation that stays attached: whoever stops the world waits until it is done.
+
+Two answers pass that nobody should hand in: a sum that is static, which a compiler keeps in a register until the last
+moment, so that two callers hardly ever see each other's; and a loop that is detached in its first half only.
+"""
 
 import gc
 import random
@@ -41,45 +45,81 @@ def something_long(module):
     module.checksum(block)
     took = []
     for _ in range(3):
-        begin = time.perf_counter()
+        begin = time.thread_time()
         module.checksum(block)
-        took.append(time.perf_counter() - begin)
+        took.append(time.thread_time() - begin)
     return block * max(4, min(MOST, round(CALL_S / min(took))))
 
 
-def share_waited(module, data):
-    """Begin a collection while another thread computes: how much of the rest of the call it lasts."""
-    started, ended = threading.Event(), []
+WHY = {
+    "gc.collect()": "it waited for a thread that stays attached",
+    "checksum() of a few bytes": "who holds a lock all the time lets nobody in, detached or not",
+}
+
+
+def own_clock():
+    """The calling thread's CPU time, which stands still while other processes have the core."""
+    if hasattr(time, "pthread_getcpuclockid"):
+        return time.pthread_getcpuclockid(threading.get_ident())
+    return time.CLOCK_MONOTONIC
+
+
+def waited(module, data):
+    """Begin a collection while another thread computes, then a short call: which lasts most of the rest of it.
+
+    "" if none does; None where there was not enough left to say: the machine has other things to do.
+    """
+    started, times = threading.Event(), []
 
     def compute():
+        clock = own_clock()
+        times.extend((clock, time.clock_gettime(clock)))
         started.set()
         module.checksum(data)
-        ended.append(time.perf_counter())
+        times.append(time.clock_gettime(clock))
+
+    def done():
+        """How long the other thread has computed; what it took in all if it is over."""
+        try:
+            return time.clock_gettime(times[0]) - times[1]
+        except OSError:  # there is no such thread any more
+            return times[2] - times[1]
 
     thread = threading.Thread(target=compute)
     thread.start()
     started.wait()
-    time.sleep(CALL_S / 5)
-    begin = time.perf_counter()
+    while done() < CALL_S / 10:
+        time.sleep(CALL_S / 40)
+    begin = done()
     gc.collect()
-    end = time.perf_counter()
+    collected = done()
+    module.checksum(b"short")
+    answered = done()
     thread.join()
-    return (end - begin) / max(ended[0] - begin, 1e-6)
+    left = times[2] - times[1] - begin
+    if left < CALL_S / 4:
+        return None
+    collection, call = WHY
+    if collected - begin >= left / 2:
+        return collection
+    return call if answered - collected >= left / 4 else ""
 
 
 def single(module):
-    """Right values; and in two of three tries a collection is over long before the call is."""
+    """Right values; and nobody waits until a long call is over, twice before somebody does three times."""
     right_values(module)
     data = something_long(module)
     gc.collect()
     gc.freeze()  # so that a collection has next to nothing to do but to stop the world
-    waited = []
-    while sum(share < 0.5 for share in waited) < 2:
-        waited.append(share_waited(module, data))
-        assert sum(share >= 0.5 for share in waited) < 2, (
-            "another thread's gc.collect() began early in a long checksum(), and was not over "
-            "before the call was: it waited for a thread that stays attached"
-        )
+    seen = []
+    while seen.count("") < 2:
+        assert len(seen) < 10, "this machine is too busy to say whether anybody waits: check again"
+        seen.append(waited(module, data))
+        for what, why in WHY.items():
+            assert seen.count(what) < 3, (
+                f"another thread's {what} began early in a long checksum(), and was not over "
+                f"before the call was: {why}"
+            )
 
 
 exercise = Exercise(
