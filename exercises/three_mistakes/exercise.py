@@ -1,15 +1,22 @@
 """Three mistakes with containers: shown too early, walked while it grows, counted in two calls."""
 
+import ctypes
+import gc
 import os
 import random
+import sys
 import time
 from collections import Counter
+from itertools import count
+from threading import Thread
 
 from racelab import ACCEPTABLE, FORBIDDEN, Lab
 from racelab.exercise import Exercise
 
 JOBS = [f"job {n}" for n in range(6)]
 MORE = 10
+#: A function of C that is called as if it were one of CPython's: nothing is detached meanwhile.
+sleep_attached = ctypes.PyDLL(None).usleep
 
 
 def single(module):
@@ -26,6 +33,23 @@ def single(module):
         assert found == lines, f"report({jobs}) must return {lines}, and returns {found}"
         assert tally.newest() == tuple(lines), f"newest() must be {lines}, and is {tally.newest()}"
         assert tally.counts() == expected, f"counts() must be {dict(expected)}"
+    try:
+        tally.report([[]])
+    except TypeError:
+        pass
+    else:
+        raise AssertionError("a job that cannot be hashed must raise TypeError")
+    job = f"another job {random.random()}"
+    tally.report([job])  # `seen` has it now
+    before = sys.getrefcount(job)
+    for _ in range(3):
+        report = tally.report([job])
+    tally.report(["last job"])
+    more = sys.getrefcount(job) - before
+    assert not more, f"after 3 reports on a job it has {more} references more than before them"
+    fresh = []
+    more = sys.getrefcount(report) - sys.getrefcount(fresh)
+    assert not more, f"a report that is not the newest any more has {more} references too many"
 
 
 def give_way():
@@ -37,13 +61,15 @@ def give_way():
 class Office:
     """Two who report, and one who appends jobs and reads the newest report."""
 
+    rounds = count()
+
     def __init__(self, module):
         self.tally = module.Tally()
         self.jobs = list(JOBS)
 
     def report(self):
-        """How many lines a report has."""
-        return len(self.tally.report(self.jobs))
+        """The lines of a report."""
+        return self.tally.report(self.jobs)
 
     def append(self):
         """Whether all lines were there, each time."""
@@ -55,15 +81,43 @@ class Office:
         return "full" if full else "holes"
 
 
+def counted_in_a_busy_dict(tally):
+    """How often a job was counted in two reports while somebody else has the dict's own lock, as counts() has it."""
+    held = []
+
+    class Slow:
+        def keys(self):
+            held.append(True)
+            sleep_attached(5_000)  # microseconds; who detaches gives up the dict
+            return ()
+
+    dicts = [seen for seen in gc.get_referents(tally) if type(seen) is dict]
+    threads = [Thread(target=own.update, args=(Slow(),), daemon=True) for own in dicts]
+    threads += [Thread(target=tally.report, args=(["job"],), daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+        while thread in threads[: len(dicts)] and len(held) < len(dicts):
+            time.sleep(1e-4)
+    for thread in threads:
+        thread.join()
+    return tally.counts()["job"]
+
+
 def how_it_went(office, returned, _threads):
     """Holes, and lines against counts."""
     if "holes" in returned:
         return "a report with holes"
-    lines = sum(one for one in returned if isinstance(one, int))
+    lines = [line for one in returned if isinstance(one, list) for line in one]
     counted = sum(office.tally.counts().values())
-    if counted < lines:
+    if counted < len(lines):
         return "a count lost"
-    return "all counted" if counted == lines else "counted and not reported"
+    if counted > len(lines):
+        return "counted and not reported"
+    if len(set(lines)) < len(lines):
+        return "a number in two reports"
+    if next(office.rounds) % 25 == 10 and counted_in_a_busy_dict(type(office.tally)()) < 2:
+        return "a count lost in a busy dict"
+    return "all counted"
 
 
 exercise = Exercise(
@@ -91,6 +145,8 @@ exercise = Exercise(
         outcomes={
             "all counted": ACCEPTABLE("a line for each count, and no holes"),
             "a count lost": FORBIDDEN("two reports added to the same number"),
+            "a count lost in a busy dict": FORBIDDEN("two added to it while others used the dict"),
+            "a number in two reports": FORBIDDEN("it was read again when another one had counted"),
             "counted and not reported": FORBIDDEN("the list grew while it was walked"),
             "a report with holes": FORBIDDEN("it was shown before it was full"),
             "crash(*)": FORBIDDEN("written behind an end, or used after it was freed"),
@@ -101,6 +157,8 @@ exercise = Exercise(
     single=single,
     advice={
         "a count lost": "Two threads read the same number in `seen`. Which two calls are one step?",
+        "a count lost in a busy dict": "Who waits for a lock inside of a critical section gives the section up: others need only have the dict's lock for a moment. Which lock is kept while you wait?",
+        "a number in two reports": "A line says which number its job got. Where is that number known, and who may have counted since?",
         "counted and not reported": "`jobs` had another size later than at the beginning. What do you walk?",
         "a report with holes": "Who can find `lines` before the last line is in it?",
         "crash(*)": "Which container is read or written by macros while others have it? Look at `jobs`, and at the end of `lines`.",
