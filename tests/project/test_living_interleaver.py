@@ -28,13 +28,15 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     shutil.copytree(web.ROOT / "book/_static", folder / "static")
     styles = "static/book.css", "living/base.css", "living/interleaver.css"
     links = "".join(f'<link rel="stylesheet" href="{style}">' for style in styles)
+    # As a page of the site has it, so that the book's own styles meet it.
+    around = '<div class="bd-article cell_output"><div class="text_html">'
     for slug in SLUGS:
         figure = living.interleaver(slug, name="who").as_html()
         (folder / f"{slug}.html").write_text(
             '<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><link rel="icon" href="data:,">'
             f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{slug}</title>{links}'
             "<style>body { background: var(--rl-paper); color: var(--rl-ink); margin: 1rem; font-family: sans-serif; }</style>"
-            f'<script type="module" src="living/mount.js"></script></head><body><main><h1>{slug}</h1>{figure}</main></body></html>',
+            f'<script type="module" src="living/mount.js"></script></head><body><main><h1>{slug}</h1>{around}{figure}</div></div></main></body></html>',
             encoding="utf-8",
         )
     with web.served(folder) as address:
@@ -199,10 +201,14 @@ def test_paper_and_a_viewer_without_javascript_get_a_schedule_that_fails(
     page.emulate_media(media="print")
     expect(still).to_be_visible()
     expect(page.locator(".rl-living")).to_be_hidden()
-    with web.offline(browser, base, java_script_enabled=False) as (context, _watch):
+    with web.offline(browser, base, width=360, java_script_enabled=False) as (context, _watch):
         plain = context.new_page()
         plain.goto(f"{base}suspended.html")
-        expect(plain.locator(".rl-still table")).to_contain_text("__del__ detaches")
+        table = plain.locator(".rl-still table")
+        expect(table).to_contain_text("__del__ detaches")
+        box = table.bounding_box()
+        assert box
+        assert box["x"] + box["width"] <= 360
 
 
 def test_it_is_quick(page: Page, base: str) -> None:
