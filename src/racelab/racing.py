@@ -909,7 +909,9 @@ def _result(
 
 def _reports(plan: _Plan, seen: Sequence[_Seen]) -> tuple[tuple[Report, int], ...]:
     """The distinct reports of all children; those that the extension has part in first."""
-    if not plan.sanitizer and not any("Fatal Python error" in one.ending.stderr for one in seen):
+    # A debug interpreter may die while it prints what it has found: then there is no "Fatal Python error".
+    words = ("Fatal Python error", "Assertion")
+    if not plan.sanitizer and not any(w in one.ending.stderr for one in seen for w in words):
         return ()
     found = dedupe(report for one in seen for report in one.ending.reports)
     return tuple(sorted(found, key=lambda item: item[0].elsewhere))
