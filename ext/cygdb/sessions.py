@@ -22,13 +22,15 @@ DEPENDS = ["cy_counter"]
 HERE = Path(__file__).resolve().parent
 COUNTER = HERE.parent / "cy_counter" / "cy_counter_broken.pyx"
 BUILD = "python setup.py build_ext --inplace"
+#: A command to the folder in which it has run.
+READY = {}
 QUIET = f"{BUILD} >log 2>&1"
 
 #: Notes of gdb on its settings and on libraries of the system; blank lines.
 NOISE = re.compile(
     r"auto-load|^To (?:enable execution|completely disable)|^line to your configuration|Auto-loading safe path|this security protection"
     r"|set logging|set pagination|^\[Thread debugging|^Using host libthread_db|^\[(?:New )?Thread .*|^\s*$"
-    r"|^\[Switching to Thread|^No source file named|^\d+\tin "
+    r"|^\[Switching to Thread|^No source file named|^\d+\tin |: No such file or directory\.$"
 )
 
 
@@ -61,6 +63,8 @@ def in_a_folder(command, *, built="", env=None, timeout_s=60):
     """A run of a command line in a folder of its own; `built`: what was run there before."""
 
     def go():
+        if not built and command.startswith(QUIET):
+            return first(command)
         with tempfile.TemporaryDirectory(prefix="cygdb-") as folder:
             inside = Path(folder, "counter")
             shutil.copytree(prepared(built), inside)
@@ -69,15 +73,31 @@ def in_a_folder(command, *, built="", env=None, timeout_s=60):
     return go
 
 
+def first(command):
+    """The session that builds: what it built is there for the others."""
+    folder = Path(kept().name, "first", "counter")
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(prepared(""), folder)
+    seen = shell(command, folder)
+    READY[QUIET] = folder
+    return seen
+
+
 @functools.cache
 def kept():
     """Where what was built lies, until this process ends."""
     return tempfile.TemporaryDirectory(prefix="cygdb-")
 
 
-@functools.cache
 def prepared(built):
     """The folder, after a command or before any."""
+    if built not in READY:
+        READY[built] = prepare(built)
+    return READY[built]
+
+
+def prepare(built):
+    """A folder in which that command has run."""
     folder = Path(kept().name, str(abs(hash(built))), "counter")
     shutil.copytree(HERE, folder, ignore=shutil.ignore_patterns("__pycache__", "sessions.py"))
     shutil.copy(COUNTER, folder)
@@ -199,7 +219,7 @@ SESSIONS = {
     ),
     "hold": Session(
         title="Two threads, held where they have read and not yet written",
-        **under_gdb(gdb("hold.gdb", program="two.py")),
+        **under_gdb(gdb("hold.gdb", program="two.py"), timeout_s=15),
         shape=(
             r"^(Thread 2) \(",
             r"^(seen) = \(long\) (0)",

@@ -1,4 +1,4 @@
-"""python setup.py build_ext --inplace: a module for a debugger. RACE_POINT needs a header of racelab's."""
+"""For a debugger. (RACE_POINT needs a header of racelab's.)"""
 
 from pathlib import Path
 

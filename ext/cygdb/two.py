@@ -1,4 +1,4 @@
-"""Two threads: one call each. The second one comes later, and needs nobody's help for it."""
+"""Two threads, one call each. The second call comes later, and needs nobody's help for it."""
 
 import threading
 import time
@@ -6,9 +6,13 @@ import time
 from cy_counter_broken import Counter
 
 counter = Counter()
+here = []
 
 
 def add(late):
+    here.append(late)
+    while len(here) < 2:
+        pass
     until = time.monotonic() + late
     while time.monotonic() < until:
         pass
