@@ -92,8 +92,9 @@ test("steps that go round in a circle are an error, not a frozen page", () => {
 });
 
 test("a link is read, and nonsense is refused", () => {
-  assert.deepEqual(parsed("broken.AB", { broken: lost }), ["broken", "AB"]);
-  for (const text of ["", "broken", "broken.AAA", "broken.C", "other.A", "toString.A", "broken.ABBAA"]) {
-    assert.throws(() => parsed(text, { broken: lost }), Error, text);
+  const read = (text) => parsed(text, [["broken", "as it is called"]], { broken: lost, hidden: lost });
+  assert.deepEqual(read("broken.AB"), ["broken", "AB"]);
+  for (const text of ["", "broken", "broken.AAA", "broken.C", "other.A", "hidden.A", "toString.A", "broken.ABBAA"]) {
+    assert.throws(() => read(text), Error, text);
   }
 });

@@ -144,10 +144,10 @@ const changes = (before, after) => {
 };
 
 /** "broken.ABBA" of a link; throws on anything that is no such thing. */
-export const parsed = (text, variants) => {
+export const parsed = (text, variants, scripts) => {
   const [, name, moves] = /^(\w+)\.([ABC]*)$/.exec(text) ?? [];
-  if (!Object.hasOwn(variants, name)) throw new RangeError(text);
-  play(variants[name], moves);
+  if (!variants.some(([key]) => key === name)) throw new RangeError(text);
+  play(scripts[name], moves);
   return [name, moves];
 };
 
@@ -168,8 +168,7 @@ export const render = async ({ model, el }) => {
   const strip = h("div", { class: "rl-il-strip", role: "group", "aria-label": "Schedule: go to a moment" });
   const undo = button("Undo", () => jump(at - 1), { "aria-keyshortcuts": "u" });
   const reset = button("Reset", () => begin(name, ""), { "aria-keyshortcuts": "r" });
-  const tasks = h("div", { class: "rl-row" }, undo, reset,
-    button("Show me a failing schedule", () => failing()), button("Count them all", () => all()));
+  const tasks = h("div", { class: "rl-row" }, undo, reset, button("Show me a failing schedule", () => failing()), button("Count them all", () => all()));
   el.append(pick.element, threads, strip, verdict, tasks, drawn, counted);
   const say = announcer(el);
 
@@ -183,7 +182,7 @@ export const render = async ({ model, el }) => {
         h("span", {}, step.text ?? step.note ?? "")));
       const now = h("span", { class: "rl-il-now" });
       const go = button(`${NAMES[i]} goes next`, () => move(i), { "aria-keyshortcuts": NAMES[i] });
-      return { rows, now, go, element: h("section", { "aria-label": `Thread ${NAMES[i]}`, class: `rl-il-${NAMES[i]}` },
+      return { rows, now, go, element: h("section", { class: `rl-il-${NAMES[i]}` },
         h("div", {}, h("strong", {}, `${NAMES[i]}: ${call}`), go), now, h("ol", {}, rows)) };
     });
     threads.replaceChildren(...columns.map(({ element }) => element));
@@ -207,9 +206,10 @@ export const render = async ({ model, el }) => {
     say(`After ${at} steps. ${verdict.textContent}`);
   };
   const failing = () => {
-    const found = [...enumerate(variant).outcomes].filter(([label]) => bad(label)).map(([, one]) => one).sort((a, b) => a.cost - b.cost);
+    const found = [...enumerate(variant).outcomes].filter(([label]) => bad(label)).sort(([, a], [, b]) => a.cost - b.cost)
+      .map(([, { shortest }]) => shortest);
     if (found.length) {
-      moves = found[(found.findIndex(({ shortest }) => shortest === moves) + 1) % found.length].shortest;
+      moves = found[(found.indexOf(moves) + 1) % found.length];
       at = moves.length;
       show();
     } else verdict.textContent = "No schedule of these steps fails.";
@@ -225,7 +225,7 @@ export const render = async ({ model, el }) => {
       h("caption", {}, `${said} Each is counted once; a machine does not choose among them evenly, so this is not a rate.`),
       h("thead", {}, h("tr", {}, ["Outcome", "Schedules", ...(seen ? [state.source] : [])].map((text) => h("th", { scope: "col" }, text)))),
       h("tbody", {}, labels.map((label) => h("tr", {}, h("th", { scope: "row" }, `${bad(label) ? "✗" : "✓"} ${label}`), h("td", {}, share(n(label), total)),
-        seen ? h("td", {}, seen[label] ? count(seen[label]) : `never: ${script.unobserved?.[name]?.[label] ?? "too rare"}`) : null)))));
+        seen ? h("td", {}, seen[label] ? count(seen[label]) : ["never", script.unobserved[name]?.[label] ?? []].flat().join(": ")) : null)))));
     say(said);
   };
   const show = () => {
@@ -249,7 +249,7 @@ export const render = async ({ model, el }) => {
       { class: `rl-il-${letter}`, "aria-label": `step ${k + 1}: ${letter}`, "aria-current": k + 1 === at && "step" })), moves ? "" : "Who is first?");
     if (chosen) strip.children[Math.max(at - 1, 0)]?.focus();
     undo.setAttribute("aria-disabled", String(at === 0));
-    verdict.className = ends && `rl-il-${bad(ends) ? "bad" : "good"}`;
+    verdict.className = ends === null ? "" : `rl-il-${bad(ends) ? "bad" : "good"}`;
     verdict.textContent = ends && `${bad(ends) ? "✗ Broken" : "✓ As it should be"}: ${ends}${why(ends) && ` (${why(ends)})`}.`;
     ask();
     return now;
@@ -264,7 +264,7 @@ export const render = async ({ model, el }) => {
     event.preventDefault();
     event.stopPropagation(); // in a notebook these letters are commands
   });
-  tasks.append(shared(el, () => `${name}.${moves.slice(0, at)}`, (text) => begin(...parsed(text, script.variants)), say) ?? "");
+  tasks.append(shared(el, () => `${name}.${moves.slice(0, at)}`, (text) => begin(...parsed(text, state.variants, script.variants)), say) ?? "");
   model.on("change:state", () => {
     state = model.get("state");
     if (counted.firstChild) all();
@@ -276,7 +276,6 @@ export const render = async ({ model, el }) => {
 const draw = (st, wide) => {
   const boxes = Object.entries(st.s).filter(([, x]) => isBox(x));
   const x = boxes.length ? wide * 0.62 : Math.min(wide, 280);
-  const top = Object.fromEntries(boxes.map(([name], k) => [name, 8 + k * 52]));
   const arrows = {};
   let y = 0;
   const left = [["shared memory", st.s], ...st.t.map((t, i) => [`registers of ${NAMES[i]}`, t.own])].map(([title, fields]) => {
@@ -285,19 +284,21 @@ const draw = (st, wide) => {
     return [[title], ...rows].map(([name, one]) => {
       y += 24;
       if (one?.to) (arrows[one.to] ??= []).push(y - 5);
-      return [s("text", { x: one === undefined ? 0 : 10, y, class: one === undefined ? "quiet" : "rl-il-mono", text: name }),
-        one === undefined ? null : s("text", { x: x - 50, y, "text-anchor": "end", class: "rl-il-mono", text: value(one) })];
+      const head = one === undefined;
+      return [s("text", { x: head ? 0 : 10, y, class: head ? "quiet" : "rl-il-mono", text: name }),
+        head ? null : s("text", { x: x - 50, y, "text-anchor": "end", class: "rl-il-mono", text: value(one) })];
     });
   });
   return s("svg", { width: wide, height: Math.max(y, boxes.length * 52) + 12, role: "img", "aria-label": `Memory: ${words(memory(st))}` }, left,
-    boxes.map(([name, one]) => {
+    boxes.map(([name, one], k) => {
+      const top = 8 + k * 52;
       const lost = one.refs > 0 && !one.freed && !arrows[name];
       const [fill, stroke] = one.freed || lost ? ["broken-tint", "broken"] : ["surface", "edge"];
       return [(arrows[name] ?? []).map((from) => s("path", { class: "rl-il-arrow",
-        d: `M${x - 44},${from} C${x - 15},${from} ${x - 30},${top[name] + 20} ${x - 4},${top[name] + 20} m-7,-5 l7,5 l-7,5` })),
-        s("rect", { x, y: top[name], width: wide - x - 1, height: 44, rx: 5, fill: `var(--${fill})`, stroke: `var(--${stroke})`, "stroke-dasharray": one.freed && "5 4" }),
-        s("text", { x: x + 8, y: top[name] + 18, class: "rl-il-mono", text: `${name}: ${inside(one)}` }),
-        s("text", { x: x + 8, y: top[name] + 36, text: one.freed ? "freed" : `${"refs" in one ? `refs ${one.refs}` : ""}${lost ? ", leaked" : ""}` })];
+        d: `M${x - 44},${from} C${x - 15},${from} ${x - 30},${top + 20} ${x - 4},${top + 20} m-7,-5 l7,5 l-7,5` })),
+        s("rect", { x, y: top, width: wide - x - 1, height: 44, rx: 5, fill: `var(--${fill})`, stroke: `var(--${stroke})`, "stroke-dasharray": one.freed && "5 4" }),
+        s("text", { x: x + 8, y: top + 18, class: "rl-il-mono", text: `${name}: ${inside(one)}` }),
+        s("text", { x: x + 8, y: top + 36, text: one.freed ? "freed" : `${"refs" in one ? `refs ${one.refs}` : ""}${lost ? ", leaked" : ""}` })];
     }));
 };
 
