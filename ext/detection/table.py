@@ -1,0 +1,110 @@
+"""The page *Who finds it?* from its recording."""
+
+import html
+import re
+from collections import Counter
+from pathlib import Path
+
+EXT = Path(__file__).resolve().parent.parent
+TOOLS = {
+    "racelab": "racelab",
+    "tsan": "TSan",
+    "asan": "ASan",
+    "debug": "debug",
+    "plugin": "pytest plugin",
+}
+#: Broken sources that no lab races: they are looked for elsewhere.
+ELSEWHERE = {
+    "planted": "its six bugs stand before five tools in *Let pytest look for you*",
+    "interpreter": "it says nothing about the GIL: no race, and the interpreter itself says so",
+}
+
+
+def rows(recorded):
+    """(lab, variant) to tool to row, in the order of the labs."""
+    found = {}
+    for name in sorted(recorded.measurements):
+        for row in recorded.rows(name):
+            found.setdefault((row["lab"], row["variant"]), {})[row["tool"]] = row
+    return found
+
+
+def source(lab, variant):
+    """The file of a variant; None where the lab has none."""
+    known = sorted(EXT.glob(f"*/{lab}_{variant}.*")) or sorted(EXT.glob(f"*/*_{variant}.*"))
+    exact = [path for path in known if path.stem == f"{lab}_{variant}"]
+    return exact[0] if exact else None
+
+
+def chapter(lab, variant):
+    """The chapter that a source's header names, as (file, label)."""
+    path = source(lab, variant)
+    text = path.read_text(encoding="utf-8") if path else ""
+    found = re.search(r"Lesson +notebooks/((\d\d)_\w+\.md)", text)
+    return (found[1], found[2]) if found else None
+
+
+def cell(row):
+    """What one tool did, in a few words."""
+    if row is None or row["said"] == "not here":
+        return "not here"
+    if row["said"] == "could not be run":
+        return row["said"]
+    if not row["found"]:
+        return "no"
+    crashed = " (crash)" if row["said"].startswith(("SEGV", "BUS", "crash")) else ""
+    return f"**{row['seconds']:.2g} s**{crashed}"
+
+
+def table(recorded):
+    """One line per broken variant, one column per tool."""
+    lines = [
+        "| broken variant | chapter | " + " | ".join(TOOLS.values()) + " |",
+        "|---" * (len(TOOLS) + 2) + "|",
+    ]
+    for (lab, variant), seen in rows(recorded).items():
+        where = chapter(lab, variant)
+        link = f"[{where[1]}](../notebooks/{where[0]})" if where else "none"
+        name = f"`{lab}`" + ("" if variant == "broken" else f" {variant.replace('_', ' ')}")
+        cells = [cell(seen.get(tool)) for tool in TOOLS]
+        lines.append(f"| {name} | {link} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def totals(recorded):
+    """How many each tool found, as a table."""
+    every = rows(recorded)
+    lines = ["| tool | found | of |", "|---|--:|--:|"]
+    found = Counter(tool for seen in every.values() for tool, row in seen.items() if row["found"])
+    ran = Counter(tool for seen in every.values() for tool, row in seen.items() if row["processes"])
+    for tool, words in TOOLS.items():
+        lines.append(f"| {words} | {found[tool]} | {ran[tool]} |")
+    return "\n".join(lines)
+
+
+def words(recorded):
+    """What was said, folded: a table for each tool."""
+    parts = []
+    for tool, name in TOOLS.items():
+        lines = []
+        for (lab, variant), seen in rows(recorded).items():
+            row = seen.get(tool)
+            if row is None or not row["said"]:
+                continue
+            before = "" if row["found"] else "not found; its processes ended: "
+            lines.append(
+                f"<li><code>{lab} {variant}</code>: {before}{html.escape(row['said'])}</li>"
+            )
+        parts.append(
+            f"<details><summary>{name}: what it said</summary><ul>{''.join(lines)}</ul></details>"
+        )
+    return "\n".join(parts)
+
+
+def stamp(recorded):
+    """Where and when."""
+    known = list(recorded.measurements.values())
+    dates = sorted({row["date"] for one in known for row in one.rows})
+    machines = sorted({one.machine for one in known})
+    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    return f"Recorded {when} on {'; '.join(machines)}, Python {known[0].python}."

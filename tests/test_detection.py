@@ -1,0 +1,102 @@
+"""The page *Who finds it?*: each broken source of `ext` has a row, made of what is there now."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import racelab as rl
+from racelab import toolbox
+
+EXT = Path(__file__).resolve().parent.parent / "ext"
+SUFFIXES = (".c", ".cpp", ".pyx")
+BROKEN = sorted(path for path in EXT.glob("*/*_broken*") if path.suffix in SUFFIXES)
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"detection_{name}", EXT / f"detection/{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+measure, table = load("measure"), load("table")
+
+
+@pytest.fixture(scope="module")
+def rows() -> dict[tuple[str, str], dict[str, Any]]:
+    found: dict[tuple[str, str], dict[str, Any]] = table.rows(rl.recorded("detection"))
+    return found
+
+
+@pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
+def test_every_broken_source_has_a_row_or_a_reason(path: Path) -> None:
+    raced = {
+        file.resolve()
+        for lab, variants in measure.broken()
+        for variant in variants
+        for file in lab.source_files(variant)
+    }
+    if path.resolve() not in raced:
+        assert path.parent.name in table.ELSEWHERE
+        page = (EXT.parent / "book/who_finds_it.md").read_text()
+        assert f"`{path.parent.name}`" in page or "says nothing about the GIL" in page
+
+
+@pytest.mark.parametrize(
+    ("lab", "variant"),
+    [(lab, variant) for lab, variants in measure.broken() for variant in variants],
+    ids=lambda value: str(value),
+)
+def test_every_broken_variant_was_before_every_tool(
+    rows: dict[tuple[str, str], dict[str, Any]], lab: rl.Lab, variant: str
+) -> None:
+    seen = rows.get((lab.name, variant))
+    assert seen, f"no row for {lab.name} {variant}: racelab record detection"
+    assert set(seen) == set(measure.TOOLS)
+    for tool, row in seen.items():
+        assert row["sources"] == measure.sources(lab, variant), (
+            f"{lab.name} {variant}, {tool}: its sources changed: racelab record detection"
+        )
+
+
+def test_racelab_finds_what_its_own_labs_forbid(
+    rows: dict[tuple[str, str], dict[str, Any]],
+) -> None:
+    missed = [key for key, seen in rows.items() if not seen["racelab"]["found"]]
+    assert missed == []
+
+
+def test_a_row_names_its_chapter(rows: dict[tuple[str, str], dict[str, Any]]) -> None:
+    text = table.table(rl.recorded("detection"))
+    assert "| none |" not in text
+    assert text.count("\n") == len(rows) + 1
+
+
+def test_a_time_is_shown_only_for_what_was_found() -> None:
+    row = {"found": True, "said": "SEGV in f, a.c:3", "seconds": 1.234, "processes": 1}
+
+    assert table.cell(row) == "**1.2 s** (crash)"
+    assert table.cell({**row, "said": "data race in f"}) == "**1.2 s**"
+    assert table.cell({**row, "found": False}) == "no"
+    assert table.cell({**row, "found": False, "said": "not here"}) == "not here"
+    assert table.cell(None) == "not here"
+
+
+def test_what_a_debug_interpreter_says_while_it_dies_is_heard() -> None:
+    """It prints the object whose count is below zero, and may crash over it: the assertion has been said."""
+    python = toolbox.interpreter_of("debug")
+    if python is None:
+        pytest.skip("no debug interpreter: make debug")
+
+    seen = rl.race("borrowed_ref", "broken", python=python, count=4, seconds=2, progress=False)
+
+    assert any(report.kind == "negative refcount" for report, _ in seen.reports)
