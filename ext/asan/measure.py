@@ -14,7 +14,7 @@ RACES = []
 LABS = ("borrowed_weakref", "borrowed_ref", "lost_update")
 FLAVORS = ("release", "debug", "asan", "tsan")
 #: Processes of each lab in each interpreter, and how long each races, s.
-PROCESSES, SECONDS = 12, 0.25
+PROCESSES, SECONDS = 6, 0.25
 
 
 def settings(flavor):
@@ -95,7 +95,7 @@ def cost():
         python = None if flavor == "release" else toolbox.interpreter_of(flavor)
         options = {"ASAN_OPTIONS": "detect_leaks=0"}
         starts, loops = [], []
-        for _ in range(5):
+        for _ in range(3):
             begin = time.perf_counter()
             ended = rl.run_child(LOOP, python=python, env=options, timeout_s=60)
             starts.append(time.perf_counter() - begin - ended.returned)
@@ -103,8 +103,8 @@ def cost():
         race = rl.race(
             "lost_update",
             "fixed",
-            count=3,
-            seconds=1.5,
+            count=2,
+            seconds=1,
             spawn=True,
             progress=False,
             **settings(flavor),
@@ -125,7 +125,7 @@ import time
 
 begin = time.perf_counter()
 total = 0
-for number in range(300_000):
+for number in range(50_000):
     total += len(str(number))
 result = time.perf_counter() - begin
 """

@@ -46,7 +46,8 @@ def shell(flavor, text, *, timeout_s=60.0, seconds_of_cpu=120):
             for name in ("freed.c", "test_freed.py"):
                 shutil.copy(HERE / name, folder)
             own = Path(sys.executable).parent
-            path = [str(interpreter(flavor).parent), str(own), os.environ.get("PATH", "")]
+            known = [str(interpreter(one).parent) for one in (flavor, "release")]
+            path = [*known, str(own), os.environ.get("PATH", "")]
             packages = [entry for entry in sys.path if entry.endswith("site-packages")]
             more = {"PATH": os.pathsep.join(path)}
             if "pytest" in text:
@@ -150,6 +151,13 @@ SESSIONS = {
             r"== twice\(float",
             r"(freed\.c:\d+): .*(negative ref count)",
         ),
+    ),
+    "other_headers": session(
+        "The same in the same interpreter, with a module that was built for the release one",
+        "debug",
+        "cc -g -O1 -fPIC -shared $(python3.13t-config --includes) freed.c -o freed.cpython-313t-$(uname -m)-linux-gnu.so\n"
+        "python3.13td -c 'import freed; freed.twice(object); print(\"nothing was said\")'",
+        ("(nothing was said)",),
     ),
     "detached": session(
         "Python called by a detached thread: ctypes detaches around every call through CDLL",
