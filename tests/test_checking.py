@@ -562,6 +562,23 @@ def test_both_accesses_are_shown_at_the_learners_lines(monkeypatch: pytest.Monke
     ]
 
 
+def test_a_report_on_cython_code_names_lines_of_the_pyx() -> None:
+    """The real interpreter: its frames would be in the C code that Cython has made."""
+    one = load_exercise(ROOT / "exercises/cython_cache/exercise.py")
+    try:
+        checking.sanitizer_python("thread")
+    except checking.RaceError as missing:
+        pytest.skip(str(missing))
+    judge = checking._Check(one, one.text("starter"), 1.0)
+    judge.read = (one.text("starter"), "mine")
+
+    with pytest.raises(checking._Stop) as stop:
+        SANITIZED(judge)
+
+    assert stop.value.reason == "sanitizer"
+    assert re.search(r"in size_of\(\), cython_cache\.pyx:\d+: .*last_key", judge.steps[-1].text)
+
+
 def test_an_exercise_may_advise_on_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
     judge = sanitized(MINE, monkeypatch)
     judge.exercise = replace(judge.exercise, advice={"sanitizer(*)": "Lock both."})

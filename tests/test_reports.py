@@ -736,3 +736,17 @@ def test_the_book_and_the_command_line_show_the_same(capsys: pytest.CaptureFixtu
     assert "sanitizer(data race in add_one, lost_update_broken.c:31)" in shown
     assert "... 6 frames" in shown or "frames of the interpreter and racelab" in shown
     assert find_lab("lost_update").variants
+
+
+@pytest.mark.parametrize(
+    ("symbol", "shown"),
+    [
+        ("__pyx_pf_3mod_7Counter_2bump", "Counter.bump"),
+        ("__pyx_pw_12cython_cache_5size_of", "size_of"),
+        ("__pyx_pf_12cython_cache_4size_of", "size_of"),
+        ("__pyx_f_3mod_make", "make"),
+        ("take_lamp", "take_lamp"),
+    ],
+)
+def test_cythons_names_are_read(symbol: str, shown: str) -> None:
+    assert reports.Frame(symbol, "", None, "").shown == shown

@@ -765,6 +765,10 @@ def _translate(job: _Job, work: Path) -> tuple[Path, str, set[Path]]:
     """Cython to C or C++; returns the file, the messages, and the .pxd and .pxi files it read."""
     out = work / f"{job.name}{'.cpp' if job.cplus else '.c'}"
     command = [*_cython_command(job), "-3", "-M", "--module-name", job.name]
+    if job.sanitizer:
+        command.append(
+            "--line-directives"
+        )  # reports then name lines of the .pyx, not of the C code
     if job.cplus:
         command.append("--cplus")
     if job.freethreading_compatible is not None:

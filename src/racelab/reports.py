@@ -141,6 +141,8 @@ class Frame:
             end = scope.end() + int(scope[0])
             if rest[end : end + 1] != "_":
                 break
+            if scopes and not rest[scope.end() :].lstrip("_")[:1].isupper():
+                break  # "4size_of" is the third function, size_of, rather than of() of a class called size
             scopes.append(rest[scope.end() : end])
             rest = rest[end + 1 :]
         name = re.sub(r"^\d+", "", rest) if found[1] != "f" else rest
