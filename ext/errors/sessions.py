@@ -217,10 +217,28 @@ def _typed(
     return Output("\n".join(said), seen.status, seen.ended_by, seconds)
 
 
+#: Where a long command may be continued on the next line: outside of quotes alone.
+JOINTS = re.compile(r"('[^']*'|\"[^\"]*\")|(?<=;) | (?=&& |--python-version )")
+
+
+def _folded(step: str, width: int = 80) -> str:
+    """A command as one types it that is too long for a line: continued on the next."""
+    parts = JOINTS.sub(lambda found: found[1] or "\n", step).splitlines()
+    lines = parts[:1]
+    for part in parts[1:]:
+        if len(lines[-1]) + len(part) < width:
+            lines[-1] += f" {part}"
+        else:
+            lines[-1] += "" if lines[-1].endswith(";") else " \\"
+            lines.append(f"    {part}")
+    return "\n".join(lines)
+
+
 def errors(
     title: str, *steps: str, shape: tuple[str, ...], needs: tuple[str, ...] = (), **more: object
 ) -> Here:
     """A session of such steps; with "network" among its needs `python` has an environment of its own."""
+    steps = tuple(map(_folded, steps))
     network = "network" in needs
     also = tuple(one for one in needs if one in MORE_NEEDS) + (("uv",) if network else ())
     keep = str(more.pop("keep", ""))
@@ -241,7 +259,6 @@ def errors(
 # ---------------------------------------------------------------------------------------------------
 
 FETCH = "python -m pip download -q --no-deps --only-binary :all: --platform manylinux2014_x86_64"
-GIL_AFTER = "python -W ignore -c 'import sys, {0}; print(\"GIL on:\", sys._is_gil_enabled())'"
 GCC = "gcc -shared -fPIC -I$INC"
 FLAGS = "gcc -Wall -Wextra -fPIC -c -I$INC"
 
@@ -388,17 +405,14 @@ SESSIONS = {
     "five_ways": errors(
         "Where the promise can be made for Cython, and one place where it cannot",
         "python -m pip install -q cython setuptools meson ninja && cython --version",
-        "cd cython && cythonize -q -i -3 -X freethreading_compatible=True twice.pyx && "
-        + GIL_AFTER.format("twice")
-        + "; rm twice.c*",
-        "cd cython && cythonize -q -i -3 first_line.pyx && " + GIL_AFTER.format("first_line"),
-        "cd cython && cythonize -q -i -3 too_late.pyx && " + GIL_AFTER.format("too_late"),
-        "cd cython && python -W ignore setup.py -q build_ext -i -f >log && "
-        + GIL_AFTER.format("twice"),
-        "cd cython/each && cp ../twice.pyx . && meson setup build >log && ninja -C build >>log && cd build && "
-        + GIL_AFTER.format("twice"),
-        "cd cython/all && cp ../twice.pyx . && meson setup build >log && ninja -C build >>log && cd build && "
-        + GIL_AFTER.format("twice"),
+        "cd cython && cythonize -q -i -3 -X freethreading_compatible=True twice.pyx && python ../gil_on.py twice",
+        "cd cython && cythonize -q -i -3 first_line.pyx && python ../gil_on.py first_line",
+        "cd cython && cythonize -q -i -3 too_late.pyx && python ../gil_on.py too_late",
+        "cd cython && rm twice.c* && python -W ignore setup.py -q build_ext -i >log && python ../gil_on.py twice",
+        "cd cython/each && cp ../twice.pyx . && meson setup build >log && ninja -C build >>log"
+        " && cd build && python ../../../gil_on.py twice",
+        "cd cython/all && cp ../twice.pyx . && meson setup build >log && ninja -C build >>log"
+        " && cd build && python ../../../gil_on.py twice",
         needs=("network",),
         shape=(
             r"^Cython version 3",
