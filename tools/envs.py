@@ -17,6 +17,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -51,6 +52,11 @@ def main(arguments: list[str] | None = None) -> int:
         fail(
             f"{sys.executable} is Python {sys.version.split()[0]}; the project needs 3.10 or newer. "
             "Name another one: make PYTHON=python3.12 ..."
+        )
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        fail(
+            f"{sys.executable} is a free-threaded build, for which not all tools of the book have wheels. "
+            "Take .venv-ft/bin from your PATH, or name an ordinary Python: make PYTHON=/usr/bin/python3 ..."
         )
     for name in chosen.names:
         with only_one(f"env-{name}"):
