@@ -70,7 +70,9 @@ exercise = Exercise(
         observe_key=(),
         outcomes={
             "a pair it held": ACCEPTABLE("before, between or after the others' calls"),
-            "a pair it never held": FORBIDDEN("one number from before another call, one from after"),
+            "a pair it never held": FORBIDDEN(
+                "one number from before another call, one from after"
+            ),
         },
     ),
     single=single,
