@@ -13,10 +13,22 @@ TOOLS = {
     "debug": "debug",
     "plugin": "pytest plugin",
 }
-#: Broken sources that no lab races: they are looked for elsewhere.
+#: Broken sources that no lab races, as nothing that a call returns is wrong: what shows them, and where.
 ELSEWHERE = {
-    "planted": "its six bugs stand before five tools in *Let pytest look for you*",
-    "interpreter": "it says nothing about the GIL: no race, and the interpreter itself says so",
+    "planted": ("05_plugins.md", "six bugs in one module, before five tools of their own"),
+    "interpreter": (
+        "01_interpreter.md",
+        "no race: it says nothing about the GIL, and so gets it back",
+    ),
+    "attached": ("02_attached.md", "others wait: the time is measured that a pause takes"),
+    "foreign_thread": (
+        "02_attached.md",
+        "one thread is enough: it calls Python without a thread state",
+    ),
+    "false_sharing": ("06_lost_update.md", "nothing is wrong but the time that it takes"),
+    "thread_end": ("07_per_thread.md", "what is left behind when threads end is counted"),
+    "unsafe_library": ("09_unsafe_library.md", "others wait for ever: the chapter ends them"),
+    "collector": ("12_critical_section.md", "others wait: the time is measured that a pause takes"),
 }
 
 
@@ -99,6 +111,15 @@ def words(recorded):
             f"<details><summary>{name}: what it said</summary><ul>{''.join(lines)}</ul></details>"
         )
     return "\n".join(parts)
+
+
+def elsewhere():
+    """The broken sources that have no row, and where they are shown."""
+    lines = [
+        f"- `{slug}`, [chapter {file[:2]}](../notebooks/{file}): {why}."
+        for slug, (file, why) in sorted(ELSEWHERE.items(), key=lambda item: item[1])
+    ]
+    return "\n".join(lines)
 
 
 def stamp(recorded):
