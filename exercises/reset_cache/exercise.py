@@ -1,6 +1,7 @@
 """A cache that can be reset: the pointer outlives the lock, and the table does not."""
 
 import random
+import tracemalloc
 import zlib
 
 from racelab import ACCEPTABLE, FORBIDDEN, Actor, Lab
@@ -9,11 +10,14 @@ from racelab.exercise import Cost, Exercise
 #: Long enough to look at every entry of the table.
 MESSAGE = random.Random(8).randbytes(4_000)
 EXPECTED = zlib.crc32(MESSAGE)
+#: Bytes of a table.
+TABLE = 256 * 4
 
 
 def single(module):
     """Right sums before a reset, after it, and after two of them."""
     module.reset()  # there is nothing to drop yet
+    gives_back(module)
     for _ in range(5):
         for _ in range(3):
             data = random.randbytes(random.randrange(200))
@@ -28,6 +32,18 @@ def single(module):
     except TypeError:
         return
     raise AssertionError("checksum('text') must raise TypeError")
+
+
+def gives_back(module):
+    """Whatever checksum() keeps, reset() gives it back."""
+    tracemalloc.start()
+    begin = tracemalloc.get_traced_memory()[0]
+    for _ in range(50):
+        module.checksum(b"something")
+        module.reset()
+    more = tracemalloc.get_traced_memory()[0] - begin
+    tracemalloc.stop()
+    assert more < TABLE, f"reset() must drop the table: after 50 of them {more} bytes are in use"
 
 
 def what_sum(_module, returned, _threads):
