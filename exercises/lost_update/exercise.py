@@ -33,11 +33,11 @@ def single(module):
 
 
 def user(number):
-    """One who adds, takes two of the places and would like to be the owner."""
+    """One who adds, takes two of the places, and would like to be the owner: and still, a moment later."""
 
     def use(meter):
         meter.add(AMOUNTS[number])
-        return meter.take(), meter.take(), meter.claim(number + 1)
+        return meter.take(), meter.take(), meter.claim(number + 1), meter.claim(number + 1)
 
     return use
 
@@ -51,7 +51,8 @@ def accounts(meter, returned, _threads):
         return "more taken than there are"
     if sum(map(sum, places)) < LIMIT or (False, True) in places:
         return "refused while there was room"
-    return "one owner" if len({meter.owner, *(seen[2] for seen in returned)}) == 1 else "two owners"
+    owners = {meter.owner, *(owner for seen in returned for owner in seen[2:])}
+    return "one owner" if len(owners) == 1 else "two owners"
 
 
 exercise = Exercise(
