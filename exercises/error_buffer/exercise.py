@@ -1,6 +1,7 @@
 """A library's last error: the call and the text that it leaves behind belong together."""
 
 import random
+import tracemalloc
 
 from racelab import ACCEPTABLE, FORBIDDEN, Actor, Lab
 from racelab.exercise import Exercise
@@ -30,6 +31,19 @@ def single(module):
             assert text == TEXT.format(path), (
                 f"length({path!r}) must raise OSError({TEXT.format(path)!r}), and it says {text!r}"
             )
+    keeps_nothing(module)
+
+
+def keeps_nothing(module):
+    """An error that was raised and handled leaves nothing behind."""
+    path = "-" * 200 + ".txt"
+    said(module, path)
+    tracemalloc.start()
+    for _ in range(300):
+        said(module, path)
+    more = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert more < 100 * len(path), f"300 errors were raised and handled, and {more} bytes are kept"
 
 
 def ask(module, path):
