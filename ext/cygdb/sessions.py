@@ -6,6 +6,7 @@ Each session runs its command, word for word, in a folder that holds the files o
 it needs one, the module as `python setup.py build_ext --inplace` builds it.
 """
 
+import atexit
 import functools
 import os
 import re
@@ -75,7 +76,7 @@ def in_a_folder(command, *, built="", env=None, timeout_s=60):
 
 def first(command):
     """The session that builds: what it built is there for the others."""
-    folder = Path(kept().name, "first", "counter")
+    folder = Path(kept(), "first", "counter")
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(prepared(""), folder)
     seen = shell(command, folder)
@@ -86,7 +87,9 @@ def first(command):
 @functools.cache
 def kept():
     """Where what was built lies, until this process ends."""
-    return tempfile.TemporaryDirectory(prefix="cygdb-")
+    folder = tempfile.mkdtemp(prefix="cygdb-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def prepared(built):
@@ -98,7 +101,7 @@ def prepared(built):
 
 def prepare(built):
     """A folder in which that command has run."""
-    folder = Path(kept().name, str(abs(hash(built))), "counter")
+    folder = Path(kept(), str(abs(hash(built))), "counter")
     shutil.copytree(HERE, folder, ignore=shutil.ignore_patterns("__pycache__", "sessions.py"))
     shutil.copy(COUNTER, folder)
     if built:
