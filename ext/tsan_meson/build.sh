@@ -13,8 +13,8 @@ export TSAN_OPTIONS=report_bugs=0
 uv venv --quiet --python "$PYTHON" venv
 uv pip install --quiet meson-python meson ninja
 say() { echo "\$ $*"; }
-say 'CC=clang-19 pip install --no-build-isolation -Csetup-args=-Db_sanitize=thread .'
-uv pip install -v --no-build-isolation -Csetup-args=-Db_sanitize=thread . 2>&1 | grep -oE 'C compiler for .*'
+say 'CC=clang-19 pip install --no-build-isolation -Csetup-args=-Db_sanitize=thread -Csetup-args=-Dbuildtype=debugoptimized .'
+uv pip install -v --no-build-isolation -Csetup-args=-Db_sanitize=thread -Csetup-args=-Dbuildtype=debugoptimized . 2>&1 | grep -oE 'C compiler for .*'
 say 'nm -D hall.*.so | grep -c __tsan_'
 nm -D venv/lib/python3*/site-packages/hall.*.so | grep -c __tsan_
 say 'python visit.py'
