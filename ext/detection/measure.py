@@ -5,7 +5,7 @@ second run measures what is new alone, and one that was interrupted goes on wher
 
     racelab record detection                      what is missing or has changed
     racelab record detection --only lost_update   the same; one lab
-    DETECTION=anew racelab record detection       everything again (20 minutes)
+    DETECTION=anew racelab record detection       everything again (a quarter of an hour)
 
 Run it on a machine that does nothing else.
 """
@@ -28,7 +28,7 @@ HERE = Path(__file__).resolve().parent
 #: Change it when a tool is let loose in another way, so that every row is measured again.
 HOW = 1
 #: How long each tool looks at each variant before it gives up, s.
-SECONDS = 5.0
+SECONDS = 2.0
 #: First a short look, then longer ones, each in a process of its own.
 FIRST_S, LONGEST_S = 0.25, 2.0
 #: The limit of one process beyond its rounds: enough to start and to end, on a busy machine and with a sanitizer.

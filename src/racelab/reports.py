@@ -136,7 +136,8 @@ class Frame:
         found = re.match(r"__pyx_(pf|pw|f)_(\d.*)$", self.function)
         if found is None:
             return self.function
-        rest, scopes = found[2], []
+        rest = found[2]
+        scopes: list[str] = []
         while (scope := re.match(r"\d+", rest)) is not None:
             end = scope.end() + int(scope[0])
             if rest[end : end + 1] != "_":
