@@ -5,6 +5,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from racelab.lab import labs
+
 EXT = Path(__file__).resolve().parent.parent
 TOOLS = {
     "racelab": "racelab",
@@ -45,6 +47,8 @@ def source(lab, variant):
     """The file of a variant; None where the lab has none."""
     known = sorted(EXT.glob(f"*/{lab}_{variant}.*")) or sorted(EXT.glob(f"*/*_{variant}.*"))
     exact = [path for path in known if path.stem == f"{lab}_{variant}"]
+    if not exact:  # a lab that shares its folder with others
+        exact = [path for one in labs() if one.name == lab for path in one.source_files(variant)]
     return exact[0] if exact else None
 
 
