@@ -690,7 +690,7 @@ def test_every_fail_ends_with_the_way_to_the_hints(slug: str, which: str) -> Non
     [
         ("let_others_run", "behaviour", "It behaves as asked. Nothing was raced"),
         ("which_borrowed", "answers", "All answers are right. Nothing was raced"),
-        ("silent_test", "right cache", "25 runs on 3 kinds of code"),
+        ("silent_test", "right cache", r"\d+ runs on \d kinds of code"),
     ],
 )
 def test_a_pass_without_a_race_says_what_was_checked_and_claims_no_bound(
@@ -702,7 +702,7 @@ def test_a_pass_without_a_race_says_what_was_checked_and_claims_no_bound(
 
     assert verdict.verdict == "PASS"
     assert step in dict(verdict.steps)
-    assert says in verdict.says
+    assert re.search(says, verdict.says)
     assert "95 %" not in verdict.says
 
 
@@ -731,10 +731,10 @@ def test_guessing_is_told_how_many_before_which(desk: Path) -> None:
     asked = find_exercise("how_many")
     asked.start()
     text = re.sub(r"(?m)^([A-Z_]+) = None", r"\1 = 0.5", asked.text("starter"))
-    (desk / "how_many/how_many.py").write_text(text)
 
     said = []
-    for _ in range(3):
+    for guess in range(3):
+        (desk / "how_many/how_many.py").write_text(f"{text}\n# guess {guess}\n")
         verdict = check("how_many")
         Course().note(verdict)
         said.append(dict(verdict.steps)["answers"])
