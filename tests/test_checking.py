@@ -755,7 +755,7 @@ def test_a_pass_names_its_bound(pair: Exercise) -> None:
     verdict = check(pair, pair.text("solution"))
 
     assert verdict.verdict == "PASS"
-    assert verdict.rounds >= checking._needed(verdict.power_failed / verdict.power_rounds) / 2
+    assert verdict.rounds >= checking.clean_needed(verdict.power_failed / verdict.power_rounds) / 2
     assert "95 % sure the rate is below" in verdict.says
     assert verdict.exit_status == 0
 

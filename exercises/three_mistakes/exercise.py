@@ -7,7 +7,6 @@ import random
 import sys
 import time
 from collections import Counter
-from itertools import count
 from threading import Thread
 
 from racelab import ACCEPTABLE, FORBIDDEN, Lab
@@ -63,7 +62,7 @@ def give_way():
 class Office:
     """Two who report, and one who appends jobs and reads the newest report."""
 
-    rounds = count()
+    rounds = iter(range(1 << 40))  # sent to children: those of itertools cannot be
 
     def __init__(self, module):
         self.tally = module.Tally()
