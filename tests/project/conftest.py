@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+# The harness is not installed here; what a page shows of it needs nothing but the standard library.
+sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))
 
 import _browser as web
 

@@ -39,7 +39,12 @@ CHOICE: tuple[tuple[str, str], ...] = (
     ("unsafe_library", "for those who wrap somebody else's library"),
     ("per_thread", "for those with buffers and error codes in static variables"),
     ("in_cython", "for those who write Cython; they have seen all of it in C by then"),
+    ("tsan", "what a sanitizer adds to racing; for those whose CI shall have one"),
+    ("gdb", "where everybody is, for those who have a crash or a hang to look at"),
     ("plugins", "what other tools find; best after a class, on one's own tests"),
+    ("asan", "memory that is used too late; needs interpreters that take minutes to make"),
+    ("errors", "to look things up in, rather than to teach"),
+    ("cygdb", "for those who step through Cython, at their own pace"),
 )
 """Chapters in the order in which a class gets them as long as there is time, each with the reason."""
 
