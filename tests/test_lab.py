@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import cloudpickle
 import pytest
 
 from racelab.lab import (
@@ -112,6 +114,25 @@ def test_a_file_may_declare_several_labs(lab_file: Path) -> None:
         find_lab(lab_file)
     with pytest.raises(ValueError, match="no lab 'three'; there are: one, two"):
         find_lab(f"{lab_file}:three")
+
+
+def test_what_a_file_declared_stays_what_is_found_under_its_name(tmp_path: Path) -> None:
+    """Else it is pickled with all that it uses, and a function of C cannot be; a file that changed is run again."""
+    path = tmp_path / "lab.py"
+    text = (
+        "import ctypes\nfrom racelab import Lab\nsleep = ctypes.PyDLL(None).usleep\n"
+        "def go(state): sleep(1)\nlab = Lab('naps', actors=[go])\n"
+    )
+    path.write_text(text)
+
+    first = load_labs(path)[0]
+    again = load_labs(path)[0]
+    body = first.declared_actors[0].body
+    assert cloudpickle.loads(cloudpickle.dumps(replace(first))).declared_actors[0].body is body
+    assert again.declared_actors[0].body is body
+
+    path.write_text(text.replace("naps", "sleeps"))
+    assert load_labs(path)[0].name == "sleeps"
 
 
 def test_variants_are_those_whose_files_are_there(lab_file: Path) -> None:

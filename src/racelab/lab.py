@@ -356,6 +356,9 @@ def load_labs(path: str | Path) -> list[Lab]:
 def load_file(file: Path, kind: str) -> ModuleType:
     """Run a file that declares something, a lab or an exercise, as a module of its own.
 
+    A file that has not changed is run once: what it declared before must stay what is found under its name, else its
+    callables could no longer be pickled by name, and with them everything that they use would be.
+
     Raises:
         ValueError: it is no Python file, or it fails; the message says which.
     """
@@ -363,6 +366,14 @@ def load_file(file: Path, kind: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ValueError(f"{file} is no Python file: a {kind} file ends in .py.")
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read: {error.strerror}.") from error
+    stamp = (str(file), status.st_mtime_ns, status.st_size, status.st_ino)
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, "__racelab_stamp__", None) == stamp:
+        return known
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # so that its callables can be pickled by name
     try:
@@ -370,6 +381,7 @@ def load_file(file: Path, kind: str) -> ModuleType:
     except Exception as error:
         del sys.modules[name]
         raise ValueError(f"{file} fails: {type(error).__name__}: {error}") from error
+    vars(module)["__racelab_stamp__"] = stamp
     return module
 
 
