@@ -1,0 +1,110 @@
+"""What every living figure is: a state, a caption and a still picture, shown by a notebook or carried by a page."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+WIDGETS = Path(__file__).parents[1] / "widgets"
+#: Set while the book is built: figures are then written for the site.
+STATIC = "RACELAB_STATIC"
+
+
+@dataclass(frozen=True, eq=False)
+class Living:
+    """A figure that lives where JavaScript runs; shown by a notebook as the last value of a cell.
+
+    Attributes:
+        kind: which module of `racelab/widgets`, e.g. "planner".
+        state: what it shows; must be JSON.
+        caption: one or two sentences below it.
+        still: the picture for paper and for viewers without JavaScript, as HTML (an inline SVG).
+        name: what links to a view of it are called; unique on a page. Default: the kind.
+    """
+
+    kind: str
+    state: Mapping[str, Any]
+    caption: str
+    still: str
+    name: str = ""
+
+    def __repr__(self) -> str:
+        return f"Living({self.kind!r})"
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.caption}"
+
+    def as_html(self) -> str:
+        """The figure as the site carries it: a still picture, and the state for `mount.js`."""
+        state = json.dumps(self.state, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+        return (
+            f'<figure class="rl-figure" id="{html.escape(self.name or self.kind)}" data-living="{self.kind}">'
+            f'<div class="rl-still">{self.still}</div>'
+            f"<figcaption>{html.escape(self.caption)}</figcaption>"
+            f'<script type="application/json">{state}</script></figure>'
+        )
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        page = {"text/plain": str(self), "text/html": self.as_html()}
+        widget = None if os.environ.get(STATIC) == "1" else _widget(self)
+        if widget is None:
+            return page
+        shown = widget._repr_mimebundle_()
+        bundle = shown[0] if isinstance(shown, tuple) else shown
+        return {**page, **(bundle or {})}
+
+
+def module_text(kind: str) -> str:
+    """One module with what it imports from `base.js`, in one piece, as anywidget takes it.
+
+    Raises:
+        FileNotFoundError: there is no such module.
+    """
+    names = re.findall(r"^export const (\w+)", _text("base.js"), flags=re.MULTILINE)
+    base = re.sub(r"^export (?=const )", "", _text("base.js"), flags=re.MULTILINE)
+    # In a scope of its own: a figure may use names that base.js has and it did not import.
+    whole = f"const base = (() => {{\n{base}\nreturn {{ {', '.join(names)} }};\n}})();\n"
+    return whole + re.sub(
+        r'^import (\{[^}]*\}) from "\./base\.js";$',
+        r"const \1 = base;",
+        _text(f"{kind}.js"),
+        flags=re.M,
+    )
+
+
+@cache
+def _text(name: str) -> str:
+    return (WIDGETS / name).read_text(encoding="utf-8")
+
+
+def style_text(kind: str) -> str:
+    """The style of a figure: what all share, and its own where it has one."""
+    own = WIDGETS / f"{kind}.css"
+    return _text("base.css") + (_text(own.name) if own.is_file() else "")
+
+
+def _widget(figure: Living) -> Any:
+    """The figure as an anywidget; None where anywidget is not installed."""
+    try:
+        import anywidget
+        import traitlets
+    except ImportError:
+        return None
+
+    made = type(
+        f"Living{figure.kind.capitalize()}",
+        (anywidget.AnyWidget,),
+        {
+            "_esm": module_text(figure.kind),
+            "_css": style_text(figure.kind),
+            "state": traitlets.Dict().tag(sync=True),
+        },
+    )
+    return made(state=dict(figure.state))

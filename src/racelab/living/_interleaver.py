@@ -1,0 +1,145 @@
+"""Who goes next: the threads of a lab, step by step, in the reader's order."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from racelab.living._figure import Living
+
+if TYPE_CHECKING:
+    from racelab.result import Result
+
+
+def interleaver(
+    slug: str,
+    variant: str = "broken",
+    *,
+    variants: Mapping[str, str] | None = None,
+    races: Mapping[str, Result] | None = None,
+    name: str = "interleaver",
+) -> Living:
+    """Who goes next? The threads of a lab step by step, in the order that the reader chooses.
+
+    What the threads do is said by ``ext/<slug>/steps.js``; their lines are read from the C files here.
+
+    Args:
+        slug: a folder of `ext` with a steps.js, e.g. "lost_update".
+        variant: the one it begins with.
+        variants: those to choose from, each with what it is called. Default: `variant` and "fixed".
+        races: variant to a result of `race`: how often each outcome was seen, beside the number of schedules.
+            Default: what was recorded, the unwidened races without GIL.
+        name: what links to a view are called; unique on a page.
+
+    Raises:
+        FileNotFoundError: no such lab or variant, or the lab has no steps.
+        ValueError: steps.js does not know one of the variants.
+
+    Example:
+        >>> living.interleaver("lost_update", variants={"broken": "plain long", "fixed": "atomic"})
+        Living('interleaver')
+    """
+    from racelab.show import find_ext, source_file
+
+    path = find_ext() / slug / "steps.js"
+    if not path.is_file():
+        known = ", ".join(sorted(found.parent.name for found in path.parents[1].glob("*/steps.js")))
+        raise FileNotFoundError(f"ext/{slug} has no steps.js; these have one: {known}.")
+    steps = path.read_text(encoding="utf-8")
+    chosen = dict(variants or {variant: variant, "fixed": "fixed"})
+    unknown = [
+        one for one in {variant: "", **chosen} if not re.search(rf"^    {one}: ", steps, re.M)
+    ]
+    if unknown or variant not in chosen:
+        raise ValueError(
+            f"{', '.join(unknown) or variant}: not a variant that ext/{slug}/steps.js plays and you chose."
+        )
+    # Every number that steps.js mentions: a few too many do no harm.
+    wanted = sorted({int(n) for n in re.findall(r"\b\d+\b", steps)})
+    lines = {}
+    for one in chosen:
+        text = source_file(slug, one).read_text(encoding="utf-8").splitlines()
+        lines[one] = {n: _code(text[n - 1]) for n in wanted if 0 < n <= len(text)}
+    seen, source = _seen(slug, chosen, races)
+    state = {
+        "steps": steps,
+        "variant": variant,
+        "variants": list(chosen.items()),
+        "lines": lines,
+        "grades": _grades(slug),
+        "observed": seen,
+        "source": source,
+    }
+    caption = (
+        "Who goes next? Choose with the buttons; or, once you are in the figure, with the keys a, b and so on: "
+        "each lets one thread go a step (u: undo, r: reset)."
+    )
+    return Living(
+        "interleaver", state, caption, _interleaver_still(steps, variant, lines[variant]), name
+    )
+
+
+#: What steps.js says of a schedule for paper: a thread, the lines it runs, and what that does.
+_STEP = re.compile(r'([ABC])([\d+]*)(?:"([^"]*)")?')
+
+
+def _code(line: str) -> str:
+    """A line of C without its comment, which says what the reader is to find."""
+    return re.sub(r"\s*/\*.*?\*/", "", line).strip()
+
+
+def _grades(slug: str) -> dict[str, tuple[bool, str]]:
+    """Outcome to whether it is broken and why; empty where a folder has no lab, and steps.js says it itself."""
+    from racelab.lab import FORBIDDEN, load_labs
+    from racelab.show import find_ext
+
+    file = find_ext() / slug / "lab.py"
+    labs = [lab for lab in load_labs(file) if lab.name == slug] if file.is_file() else []
+    return {
+        label: (grade.name == FORBIDDEN.name, grade.text)
+        for lab in labs
+        for label, grade in lab.outcomes.items()
+    }
+
+
+def _seen(
+    slug: str, variants: Iterable[str], races: Mapping[str, Result] | None
+) -> tuple[dict[str, dict[str, int]], str]:
+    """How often each outcome was seen, and in which races."""
+    from racelab.recording import recorded
+
+    source = "Seen in your races"
+    if races is None:
+        source = "Seen in recorded races"
+        try:
+            races = recorded(slug).results(gil=False, lab=slug)
+        except FileNotFoundError:
+            races = {}
+    counts = {one: races[one].outcomes for one in variants if one in races}
+    return {one: {k: n for k, n in seen.items() if n} for one, seen in counts.items()}, source
+
+
+def _interleaver_still(steps: str, variant: str, lines: Mapping[int, str]) -> str:
+    """A schedule that fails, as a table; without one, the lines that the variant runs."""
+    listed = re.search(rf"^    {variant}: `(.*)`,$", steps, re.M)
+    if listed is None:
+        return f"<p>{html.escape(variant)}: none of the schedules fails.</p>"
+    run = _STEP.findall(listed[1])
+    threads = sorted({who for who, _, _ in run})
+    rows = []
+    for number, (who, numbers, note) in enumerate(run, start=1):
+        code = " ".join(lines[int(n)] for n in numbers.split("+") if n)
+        said = ": ".join(
+            filter(None, (f"<code>{html.escape(code)}</code>" * bool(code), html.escape(note)))
+        )
+        cells = "".join(f"<td>{said if one == who else ''}</td>" for one in threads)
+        rows.append(f"<tr><td>{number}</td>{cells}</tr>")
+    heads = "".join(
+        f'<th scope="col">{head}</th>' for head in ("step", *(f"thread {one}" for one in threads))
+    )
+    return (
+        "<table><caption>A schedule that fails</caption>"
+        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    )
