@@ -52,7 +52,7 @@ _INTERPRETER_MODULE = re.compile(r"(?:lib)?python3(?:\.\d+)?t?d?(?:\.so[\d.]*|\.
 #: A source of the interpreter: in a folder that is named after it. AddressSanitizer names no module where
 #: it knows the line, and gcc's writes the path as the compiler got it, from the source's root.
 _INTERPRETER_FILE = re.compile(
-    r"(?:/\.building-[^/]+/src|[Pp]ython-?3\.[^/]*|/cpython[^/]*)/(?:.*/)?(?:Include|Objects|Python|Modules|Parser)/"
+    r"(?:/\.building-[^/]+/src|[Pp]ython-?3\.[^/]*|(?:^|/)cpython[^/]*)/(?:.*/)?(?:Include|Objects|Python|Modules|Parser)/"
 )
 _INTERPRETER_PATH = re.compile(r"^(?:\./)?(?:Include|Objects|Python|Modules|Parser)/")
 _HARNESS = re.compile(r"racelab/(?:_race\w*\.[ch]|_race\.[\w.-]*so)$|^_race\.[\w.-]*so$")
@@ -459,9 +459,9 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _THREAD_HEAD = re.compile(r"WARNING: ThreadSanitizer: (.+?)(?: \(pid=\d+\))?\s*$")
 _ERROR_HEAD = re.compile(r"ERROR: (Address|Thread|Leak)Sanitizer:? (.+?)\s*$")
 _SUMMARY = re.compile(r"SUMMARY: (?:Address|Thread|Leak)Sanitizer: (.+?)\s*$")
-_FRAME = re.compile(r"^\s*(?:E\s+)?#(\d+) +(?:0x[0-9a-f]+ +)?(?:in +)?(.*?)\s*$")
+_FRAME = re.compile(r"^\s*(?:E\s+)?#(\d+) +(?:0x[.0-9a-f]+ +)?(?:in +)?(.*?)\s*$")
 _BUILD_ID = re.compile(r"\s*\(BuildId: [0-9a-f]*\)$")
-_MODULE = re.compile(r"\s*\(([^()]*)\+0x[0-9a-f]+\)$")
+_MODULE = re.compile(r"\s*\(([^()]*)\+0x[.0-9a-f]+\)$")
 _FUNCTION_AND_FILE = re.compile(
     r"^(?P<function>.*?)(?:\s+(?P<file><null>|/.*|\.\.?/.*|[\w.+-]+/\S.*|[\w.+-]+\.\w+(?::\d+){0,2}))?$"
 )
@@ -471,7 +471,7 @@ _BY = r"(?:by|in) (?P<thread>main thread|thread T\d+)(?: '[^']*'| \([^)m][^)]*\)
 _HEADINGS: tuple[tuple[re.Pattern[str], Role, str], ...] = (
     (
         re.compile(
-            rf"(?P<what>(?:previous )?(?:atomic )?(?:read|write)(?: of size \d+)?)(?: at 0x[0-9a-f]+)?(?: {_BY})?"
+            rf"(?P<what>(?:previous )?(?:atomic )?(?:read|write)(?: of size \d+)?)(?: at 0x[.0-9a-f]+)?(?: {_BY})?"
             r"(?: \(mutexes: (?P<locks>[^)]*)\))?:?$",
             re.IGNORECASE,
         ),
@@ -480,7 +480,7 @@ _HEADINGS: tuple[tuple[re.Pattern[str], Role, str], ...] = (
     ),
     (
         re.compile(
-            r"(?P<what>(?:READ|WRITE) of size \d+) at 0x[0-9a-f]+ (?P<thread>thread T\d+)(?: \([^)]*\))?:?$"
+            r"(?P<what>(?:READ|WRITE) of size \d+) at 0x[.0-9a-f]+ (?P<thread>thread T\d+)(?: \([^)]*\))?:?$"
         ),
         "access",
         "",
@@ -532,7 +532,7 @@ _HEADINGS: tuple[tuple[re.Pattern[str], Role, str], ...] = (
     (re.compile(r"as if synchronized via sleep:$", re.IGNORECASE), "other", "a sleep before it"),
     (
         re.compile(
-            r"address 0x[0-9a-f]+ is located in stack of (?P<thread>thread T\d+) at offset \d+ in frame$",
+            r"address 0x[.0-9a-f]+ is located in stack of (?P<thread>thread T\d+) at offset \d+ in frame$",
             re.IGNORECASE,
         ),
         "other",
@@ -544,7 +544,7 @@ _AFTER_SUMMARY = re.compile(
     r"^$|^\s*#\d+ |^Thread T\d+ .*created by|^Shadow byte|^(?:  |=>)0x|^  [A-Z][\w ]+:\s|^==\d+==|^  \w[\w ]+:  "
 )
 _LOCATION = re.compile(
-    r"^\s*((?:Location is|0x[0-9a-f]+ is located|Address 0x[0-9a-f]+ (?:is|may)) .*?):?\s*$"
+    r"^\s*((?:Location is|0x[.0-9a-f]+ is located|Address 0x[.0-9a-f]+ (?:is|may)) .*?):?\s*$"
 )
 _SIGNAL = re.compile(r"The signal is caused by a (READ|WRITE|UNKNOWN) memory access")
 _CYCLE = re.compile(r"^\s*Cycle in lock order graph: (.*)$")
@@ -573,7 +573,8 @@ _OF_A_SIGNAL = (
 def parse(text: str) -> list[Report]:
     """All reports in a text, in the order in which they were begun; nothing else of it matters.
 
-    Colours, other output between the lines, and a report that ends in the middle are taken as they come.
+    Colours, other output between the lines, and a report that ends in the middle are taken as they come;
+    so are the addresses of a cleaned transcript, "0x..07" (see `outside.clean`).
     Of a flood the first 200 are read, and of each report the first 20,000 characters are kept.
     """
     found: list[_Reading] = []
@@ -662,7 +663,7 @@ class _Reading:
             return
         cycle = _CYCLE.match(line)
         if cycle is not None:
-            self.message = re.sub(r" \(0x[0-9a-f]+\)", "", cycle[1])
+            self.message = re.sub(r" \(0x[.0-9a-f]+\)", "", cycle[1])
             return
         place = _LOCATION.match(line)
         if place is not None and not self.location:
