@@ -140,7 +140,25 @@ def test_a_run_without_its_shape_is_never_shown_as_if_it_were_right(book: Path) 
 
     assert not shown.live
     assert "at here:12" in shown.output
-    assert "run here just now, it had not a line with" in shown.stamp
+    assert shown.stamp.endswith(
+        " A run here just now had no line like \u201cit fell at here:12\u201d."
+    )
+
+
+def test_a_reader_is_told_in_words_what_a_run_had_not(book: Path) -> None:
+    """Of a long line its beginning, without the blanks of a table; never a regular expression."""
+    file = book / "ext/tool/sessions.py"
+    long = "sanitizer(race)     2 of 2  FORBIDDEN " + "because " * 9
+    file.write_text(DECLARED.replace(r"at (\w+):(\d+)", r"sanit\w+\(race") % f"{long}\n")
+    recording.record("tool")
+    file.write_text(file.read_text().replace("sanitizer(race)     2", "nothing"))
+    stamp = rl.session("tool", "talk").stamp
+
+    assert stamp.endswith(
+        "no line like \u201csanitizer(race) 2 of 2 FORBIDDEN because because because ...\u201d."
+    )
+    one = Session("-", "-", program("true"), shape=lambda _: None)
+    assert one.lacks_of("a", "b") == "not all that is told of here"
 
 
 def test_what_has_not_its_shape_is_not_recorded(book: Path) -> None:
@@ -180,6 +198,9 @@ def test_a_long_output_is_folded_around_what_tells() -> None:
 
     part = rl.session("tool", "talk", lines=(2, 3))
     assert part.folded.splitlines() == ["... 1 line ...", "line 1", "line 2", "... 58 lines ..."]
+    every = rl.session("tool", "talk", lines="all")
+    assert every.folded == every.output == LONG.strip()
+    assert "<details>" not in every._repr_html_()
     near = rl.session("tool", "talk", around=r"line 7$")
     assert near.folded.splitlines()[1:-1] == ["line 6", "line 7", "line 8"]
 

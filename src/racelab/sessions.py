@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from racelab import toolbox
 from racelab.outside import Output, clean
@@ -50,6 +50,8 @@ TRIES = 2
 CONTEXT = 1
 #: An output of so many lines is shown whole.
 SHORT = 24
+#: Characters of a recorded line that a sentence may quote.
+LINE = 60
 
 
 @dataclass(frozen=True)
@@ -98,14 +100,28 @@ class Session:
         return [number for number, _ in self._matches(text) or ()]
 
     def lacks(self, text: str) -> str:
-        """What the shape wants and an output has not, in words; "" where it has it all."""
+        """What the shape wants and an output has not, for its author; "" where it has it all."""
         if callable(self.shape):
             return "" if self.shape(text) is not None else "the shape that it should have"
-        for end in range(1, len(self.shape) + 1):
-            if self._matches(text, end) is None:
-                after = f" after {self.shape[end - 2]!r}" if end > 1 else ""
-                return f"a line with {self.shape[end - 1]!r}{after}"
-        return ""
+        number = self._missing(text)
+        if number is None:
+            return ""
+        after = f" after {self.shape[number - 1]!r}" if number else ""
+        return f"a line with {self.shape[number]!r}{after}"
+
+    def lacks_of(self, text: str, recorded: str) -> str:
+        """The same for a reader, who sees the recorded output instead: what of that the other one has not."""
+        number = None if callable(self.shape) else self._missing(text)
+        shown = self.telling(recorded)
+        if number is None or number >= len(shown):
+            return "not all that is told of here"
+        line = " ".join(recorded.splitlines()[shown[number]].split())
+        return f"no line like \u201c{_cut(line)}\u201d"
+
+    def _missing(self, text: str) -> int | None:
+        """Number of the first pattern, from 0, that is not found; None where all are."""
+        ends = range(1, len(self.shape) + 1)  # type: ignore[arg-type]
+        return next((end - 1 for end in ends if self._matches(text, end) is None), None)
 
     def _matches(self, text: str, end: int | None = None) -> list[tuple[int, re.Match[str]]] | None:
         assert not callable(self.shape)
@@ -139,6 +155,10 @@ class Session:
             if self.outline(row["output"]) is not None:
                 break
         return row
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= LINE else f"{line[:LINE].rsplit(maxsplit=1)[0]} ..."
 
 
 def _said(match: re.Match[str]) -> str:
@@ -284,7 +304,7 @@ def session(
     slug: str,
     name: str,
     *,
-    lines: tuple[int, int] | None = None,
+    lines: tuple[int, int] | Literal["all"] | None = None,
     around: str | None = None,
     live: bool | None = None,
 ) -> Transcript:
@@ -293,7 +313,8 @@ def session(
     Args:
         slug: a folder of `ext` that has a sessions.py.
         name: of one of its sessions.
-        lines: first and last line to show, counted from 1. Default: the telling ones of its shape.
+        lines: first and last line to show, counted from 1, or "all", without a fold. Default: all of a
+            short output, of a longer one the telling lines of its shape.
         around: show the lines that match this, each with its neighbours, instead.
         live: run it (True) or not (False). Default: where it can be, and RACELAB_LIVE is not 0.
 
@@ -312,14 +333,16 @@ def session(
     if live and missing:
         raise ValueError(f"{slug}: {name} cannot be run here: {'; '.join(missing)}.")
     wanted = live if live is not None else os.environ.get("RACELAB_LIVE") != "0"
-    why = "; ".join(missing)
-    if wanted and not missing:
-        row = one.make()
-        lacks = one.lacks(row["output"])
-        if not lacks or live:
-            return _transcript(one, row, _stamp_live(row), live=True, part=(lines, around))
-        why = f"run here just now, it had not {lacks}"
-    row, stamp = _recorded(slug, name, why)
+    if not wanted or missing:
+        row, stamp = _recorded(slug, name)
+        if missing:
+            stamp += f" Not run here: {'; '.join(missing)}."
+        return _transcript(one, row, stamp, live=False, part=(lines, around))
+    fresh = one.make()
+    if live or not one.lacks(fresh["output"]):
+        return _transcript(one, fresh, _stamp_live(fresh), live=True, part=(lines, around))
+    row, stamp = _recorded(slug, name)
+    stamp += f" A run here just now had {one.lacks_of(fresh['output'], row['output'])}."
     return _transcript(one, row, stamp, live=False, part=(lines, around))
 
 
@@ -328,14 +351,14 @@ def _stamp_live(row: Row) -> str:
     return f"run here just now in {row['seconds']:g} s{', with ' + tools if tools else ''}."
 
 
-def _recorded(slug: str, name: str, why: str) -> tuple[Row, str]:
+def _recorded(slug: str, name: str) -> tuple[Row, str]:
     from racelab.recording import recorded
 
     seen = recorded(slug)
     row = seen.rows(name)[0]
     kept = seen.measurements[name]
     said = [f"recorded on {kept.date}", kept.machine, *row["versions"], f"Python {kept.python}"]
-    return row, f"{', '.join(said)}.{f' Not run here: {why}.' if why else ''}"
+    return row, f"{', '.join(said)}."
 
 
 def _transcript(
@@ -344,7 +367,7 @@ def _transcript(
     stamp: str,
     *,
     live: bool,
-    part: tuple[tuple[int, int] | None, str | None],
+    part: tuple[tuple[int, int] | Literal["all"] | None, str | None],
 ) -> Transcript:
     output = row["output"]
     return Transcript(
@@ -359,9 +382,14 @@ def _transcript(
 
 
 def _telling(
-    one: Session, output: str, lines: tuple[int, int] | None, around: str | None
+    one: Session,
+    output: str,
+    lines: tuple[int, int] | Literal["all"] | None,
+    around: str | None,
 ) -> list[int]:
     count = len(output.splitlines())
+    if lines == "all":
+        return []
     if lines is not None:
         first, last = lines
         return [n for n in range(first - 1, last) if 0 <= n < count]
