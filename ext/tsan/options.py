@@ -1,7 +1,7 @@
 """What options of ThreadSanitizer change, one run for each: `python ext/tsan/options.py order|program|pytest|suppressions`.
 
-A row: the words that are added, how many reports stand on the screen, what the program itself printed last,
-and the exit status.
+For each run, a line with what ran and the words that are added, and one with: how many reports stand on the screen,
+how many in files, the exit status, what the program itself printed last. Narrow enough for a phone.
 """
 
 import re
@@ -64,19 +64,20 @@ def run(options, words, folder):
 
 
 def row(what, options, words):
-    """One line of the table, and what was suppressed below it."""
+    """The two lines of a run, and what was suppressed below them."""
     with tempfile.TemporaryDirectory() as folder:
         text, status, log = run(options, words, folder)
     count = "WARNING: ThreadSanitizer"
     said = [line for line in text.splitlines() if line and not TSAN.search(line)]
     last = re.sub(r" in [\d.]+s", "", said[-1]).strip("= ")[:42] if said else "(nothing)"
-    reports = f"{text.count(count)}" + (f", {log.count(count)} in files" if log else "")
-    print(f"{what:21}  {options or '-':33}  {reports:13}  {last:42}  {status:6}", flush=True)
+    files = log.count(count) if log else "-"
+    print(f"{what}, {options}" if options else what)
+    print(f"{text.count(count):7}  {files:>5}  {status:>6}  {last}", flush=True)
     for matched in re.findall(r"^\d+ (?:race\w*):.*$", text, re.M):
-        print(f"{'':21}  suppressed: {matched}")
+        print(f"{'':24}suppressed: {matched}")
 
 
 if __name__ == "__main__":
-    print(f"{'run':21}  {'TSAN_OPTIONS':33}  {'reports':13}  {'its own last line':42}  status")
+    print("reports  files  status  last line")
     for each in GROUPS[sys.argv[1]]:
         row(*each)
