@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from racelab.course import Course
+
 pytest.importorskip("IPython")
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -198,7 +200,7 @@ def test_a_mistake_is_one_sentence(cell: str, said: str) -> None:
 
 
 def test_check_judges_the_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cell is the answer: nothing of it is imported into the kernel, and no file is touched."""
+    """The cell is the answer: nothing of it is imported into the kernel, no copy is touched, and it counts."""
     monkeypatch.setenv("RACELAB_WORK", str(tmp_path / "work"))
     starter = "from racelab.exercise import find_exercise\nfind_exercise('two_counters').text('{}')"
     texts = cells(starter.format("starter"), starter.format("solution"))
@@ -214,4 +216,6 @@ def test_check_judges_the_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "name one exercise" in judged[2]["said"]
     assert "there are: " in judged[3]["said"]
     assert judged[4]["value"] is False
-    assert not (tmp_path / "work").exists()
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["progress.json"]
+    standing = Course(tmp_path / "work").of("two_counters")
+    assert (standing.passed, standing.checks) == (True, 2)

@@ -100,6 +100,14 @@ def test_the_panel_checks_hints_compares_and_starts_over(desk: Path) -> None:
     assert ".before-reset-1" in texts(shown)
 
 
+def test_a_click_opens_the_copy_in_jupyterlab() -> None:
+    beside_the_book = practice._file(ROOT / "work/lost_update/lost_update.c")
+
+    assert "docmanager:open" in beside_the_book
+    assert "{&quot;path&quot;: &quot;work/lost_update/lost_update.c&quot;}" in beside_the_book
+    assert practice._file(Path("/elsewhere/a<b.c")) == "<code>/elsewhere/a&lt;b.c</code>"
+
+
 def test_what_does_not_compile_is_shown_and_the_buttons_come_back(desk: Path) -> None:
     pytest.importorskip("ipywidgets")
     shown = rl.panel(SLUG)

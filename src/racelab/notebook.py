@@ -202,7 +202,11 @@ class RacelabMagics(Magics):
 
     @cell_magic
     def check(self, line: str, cell: str) -> Any:
-        """%%check EXERCISE: judge the cell's text as an answer to an exercise; nothing is imported here."""
+        """%%check EXERCISE: judge the cell's text as an answer to an exercise; nothing is imported here.
+
+        The verdict counts for the course as that on the learner's copy does.
+        """
+        from racelab.course import Course
         from racelab.exercise import ExerciseError
         from racelab.practice import check
 
@@ -210,9 +214,11 @@ class RacelabMagics(Magics):
         if len(words) != 1:
             raise UsageError("%%check: name one exercise; `racelab exercises` lists them.")
         try:
-            return check(words[0], cell + "\n")
+            verdict = check(words[0], cell + "\n")
         except ExerciseError as error:
             raise UsageError(f"%%check: {error}") from None
+        Course().note(verdict)
+        return verdict
 
     @cell_magic
     def c(self, line: str, cell: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,10 +148,17 @@ def panel(slug: str | None = None) -> Any:
     return _Panel(slug).box
 
 
-def _short(path: Path) -> str:
-    """A path as the file browser shows it, where that is the book's root."""
+def _file(path: Path) -> str:
+    """A path as the file browser shows it, where that is the book's root; in JupyterLab a click opens it there."""
     root = find_book("exercises")
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+    if not path.is_relative_to(root):
+        return f"<code>{html.escape(str(path))}</code>"
+    short = path.relative_to(root).as_posix()
+    opens = html.escape(json.dumps({"path": short}), quote=True)
+    return (
+        f'<a href="#" data-commandlinker-command="docmanager:open" data-commandlinker-args="{opens}">'
+        f"<code>{html.escape(short)}</code></a>"
+    )
 
 
 class _Panel:
@@ -206,7 +214,7 @@ class _Panel:
         total = len(exercises(one.folder.parent))
         self.head.value = (
             f"<p><strong>{html.escape(one.title)}</strong> ({one.level}, {one.minutes} minutes{html.escape(self._mark(one))})"
-            f"<br>{html.escape(one.goal)}<br>Edit and save <code>{html.escape(_short(path))}</code>, then check. "
+            f"<br>{html.escape(one.goal)}<br>Edit and save {_file(path)}, then check. "
             f"{done} of {total} exercises passed.</p>"
         )
         self.answer.value = ""
