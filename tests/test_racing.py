@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from racelab import machine, processes, racing
+from racelab import machine, processes, racing, toolbox
 from racelab.build import compile
 from racelab.lab import ACCEPTABLE, FORBIDDEN, Lab, find_lab, load_labs
 from racelab.racing import RaceError, race, scan_offsets
@@ -493,6 +493,27 @@ def test_a_sanitizer_without_its_interpreter_says_how_to_get_one(
 
     with pytest.raises(RaceError, match="make tsan"):
         one(nothing, sanitizer="thread")
+    monkeypatch.setenv("RACELAB_TSAN_PYTHON", "/nowhere")
+    with pytest.raises(RaceError, match="RACELAB_TSAN_PYTHON=/nowhere cannot be run"):
+        one(nothing, sanitizer="thread")
+    monkeypatch.setenv("RACELAB_TSAN_PYTHON", sys.executable)
+    assert racing.sanitizer_python("thread") == sys.executable == toolbox.interpreter_of("tsan")
+
+
+def test_sanitizers_are_found_where_they_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("RACELAB_ASAN_PYTHON", raising=False)
+    series = f"{sys.version_info.major}.{sys.version_info.minor}"
+    made = tmp_path / f"racelab/python/{series}.9t-asan-x86_64-abc/bin/python{series}td"
+    made.parent.mkdir(parents=True)
+    made.write_text("#!/bin/sh\n")
+    assert toolbox.interpreter_of("asan") is None  # it cannot be run
+    made.chmod(0o755)
+
+    assert toolbox.interpreter_of("asan") == racing.sanitizer_python("address") == str(made)
+    assert toolbox.interpreter_of("tsan") is None
 
 
 # -- scans -----------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from racelab import machine
+from racelab import machine, toolbox
 from racelab.build import Built, compile, loaded_modules, python_version
 from racelab.lab import DEFAULTS, INTERESTING, Grade, Invariant, Lab, Mode, find_lab, fits
 from racelab.lastrace import remember
@@ -308,19 +308,15 @@ def sanitizer_python(sanitizer: str) -> str:
     if sanitizer not in flavors:
         raise ValueError(f"sanitizer={sanitizer!r} is not thread or address.")
     flavor = flavors[sanitizer]
-    variable = f"RACELAB_{flavor.upper()}_PYTHON"
-    if os.environ.get(variable):
-        return interpreter(os.environ[variable])
-    base = os.environ.get("XDG_CACHE_HOME")
-    root = (Path(base) if base else Path.home() / ".cache") / "racelab" / "python"
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    for folder in sorted(root.glob(f"{version}.*-{flavor}-*")):
-        for candidate in sorted(folder.glob(f"bin/python{version}t*")):
-            if candidate.name in (f"python{version}t", f"python{version}td"):
-                return interpreter(candidate)
-    raise RaceError(
-        f"no interpreter with the {sanitizer} sanitizer: run `make {flavor}`, or set {variable} to one."
-    )
+    found = toolbox.interpreter_of(flavor)
+    if found is None:
+        variable = f"RACELAB_{flavor.upper()}_PYTHON"
+        named = os.environ.get(variable)
+        why = f"{variable}={named} cannot be run, run" if named else "run"
+        raise RaceError(
+            f"no interpreter with the {sanitizer} sanitizer: {why} `make {flavor}`, or set {variable} to one."
+        )
+    return found
 
 
 # ---------------------------------------------------------------------------------------------------

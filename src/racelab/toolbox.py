@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from racelab.build import cache_folder
 from racelab.outside import Output, run
 
 if TYPE_CHECKING:
@@ -259,14 +260,13 @@ def versions(needs: Sequence[str]) -> list[str]:
 
 
 def interpreter_of(flavor: str) -> str | None:
-    """The interpreter that `make tsan`, `make asan` or `make debug` has made, or None."""
-    variable = os.environ.get(f"RACELAB_{flavor.upper()}_PYTHON")
-    if variable:
-        return shutil.which(variable)
-    base = os.environ.get("XDG_CACHE_HOME")
-    root = (Path(base) if base else Path.home() / ".cache") / "racelab" / "python"
+    """The interpreter that RACELAB_TSAN_PYTHON and the like name, else the one that `make tsan`, `make asan`
+    or `make debug` has made, or None."""
+    named = os.environ.get(f"RACELAB_{flavor.upper()}_PYTHON")
+    if named:
+        return shutil.which(named)
     series = f"{sys.version_info.major}.{sys.version_info.minor}"
-    for folder in sorted(root.glob(f"{series}.*t-{flavor}-*")):
+    for folder in sorted(cache_folder().with_name("python").glob(f"{series}.*t-{flavor}-*")):
         for name in (f"python{series}td", f"python{series}t"):
             if os.access(folder / "bin" / name, os.X_OK):
                 return str(folder / "bin" / name)
