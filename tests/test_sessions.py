@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import racelab as rl
-from racelab import outside, recording, sessions, toolbox
+from racelab import outside, recording, reports, sessions, toolbox
 from racelab.sessions import Session, load_sessions, program
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,7 +20,7 @@ EACH = [
 ]
 #: What no recording may hold: paths of whoever made it.
 OF_A_MACHINE = re.compile(
-    r"/root\b|/home/|/Users/|/work/|racelab-debug-|\.cache/|\b0x[0-9a-f]{5,}\b"
+    rf"/root\b|/home/|/Users/|/{re.escape(ROOT.parts[1])}/|racelab-debug-|\.cache/|\b0x[0-9a-f]{{5,}}\b"
 )
 
 
@@ -342,3 +342,47 @@ def test_one_version_of_llvm_for_modules_and_for_their_interpreter() -> None:
     found = re.search(r"^CLANG_TO_INSTALL = (\d+)", text, re.M)
     assert found
     assert int(found[1]) == toolbox.LLVM
+
+
+def test_core_files_are_a_need_that_everybody_may_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pattern = tmp_path / "core_pattern"
+    monkeypatch.setattr(toolbox, "CORE_PATTERN", pattern)
+    found = {}
+    for where in ("core\n", "core.%p\n", "|/usr/lib/systemd/systemd-coredump %P\n", "/tmp/core\n"):
+        pattern.write_text(where)
+        found[where.strip()] = toolbox.missing(["core files"])
+
+    assert found["core"] == found["core.%p"] == []
+    assert found["/tmp/core"] == ["core files go elsewhere here (/tmp/core)"]
+    assert len(found["|/usr/lib/systemd/systemd-coredump %P"]) == 1
+    pattern.unlink()
+    assert toolbox.missing(["core files"]) == ["core files go elsewhere here (to nobody)"]
+
+
+def test_doctor_names_the_way_round_cygdb(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolbox, "run", lambda *_, **__: outside.Output("SyntaxError: ...", 1))
+
+    advice = toolbox._cygdb().advice
+
+    assert "3.3.0 and 3.3.1" in advice
+    (script,) = re.findall(r"ext/\S+", advice)
+    assert (ROOT / script).is_file()
+
+
+def test_one_symbolizer_for_needs_and_for_sanitizers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / "llvm-symbolizer"
+    mine.write_text("#!/bin/sh\n")
+    mine.chmod(0o755)
+    monkeypatch.delenv("TSAN_SYMBOLIZER_PATH", raising=False)
+    monkeypatch.setenv("RACELAB_LLVM_SYMBOLIZER", str(mine))
+    assert toolbox.find("llvm-symbolizer") == reports.symbolizer() == str(mine)
+    assert reports.symbolizer_option() == [f'external_symbolizer_path="{mine}"']
+
+    monkeypatch.delenv("RACELAB_LLVM_SYMBOLIZER")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert toolbox.find("llvm-symbolizer") == str(mine)
+    assert reports.symbolizer_option() == []  # ThreadSanitizer looks on PATH by itself

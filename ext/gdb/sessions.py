@@ -175,15 +175,6 @@ def _has(*patterns: str) -> Callable[[str], object | None]:
     return shape
 
 
-def needs_core() -> str:
-    """Whether a crash leaves a core file where it happened."""
-    pattern = Path("/proc/sys/kernel/core_pattern")
-    where = pattern.read_text().strip() if pattern.exists() else "|"
-    return "" if re.fullmatch(r"core(\.%p)?", where) else f"core files go elsewhere here ({where})"
-
-
-toolbox.NEEDS.setdefault("core files", needs_core)
-
 IN_SHELF = r'shelf\.py", line \d+, in (?:read|replace)'
 SESSIONS = {
     "declined": session(

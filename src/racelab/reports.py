@@ -33,6 +33,7 @@ __all__ = [
     "sanitizer_options",
     "suppressed",
     "symbolizer",
+    "symbolizer_option",
 ]
 
 Tool = Literal["thread", "address", "debug"]
@@ -875,11 +876,11 @@ def symbolizer() -> str | None:
     Without one their frames carry names of exported functions only, and suppressions by function do not
     work. gcc's sanitizers read debug information by themselves and need none.
 
-    Asked are TSAN_SYMBOLIZER_PATH, as the sanitizer itself does it, `llvm-symbolizer` on PATH, and
-    `llvm-symbolizer-19` and the like, which a distribution's package of one version brings: the
-    sanitizer doesn't look for those by itself, so that `sanitizer_options` names it.
+    Asked are RACELAB_LLVM_SYMBOLIZER, TSAN_SYMBOLIZER_PATH, as the sanitizer itself does it,
+    `llvm-symbolizer` on PATH, and `llvm-symbolizer-19` and the like, which a distribution's package of
+    one version brings. See `symbolizer_option` for those that the sanitizer does not find by itself.
     """
-    named = os.environ.get("TSAN_SYMBOLIZER_PATH")
+    named = os.environ.get("RACELAB_LLVM_SYMBOLIZER") or os.environ.get("TSAN_SYMBOLIZER_PATH")
     if named:
         return shutil.which(named)
     plain = shutil.which("llvm-symbolizer")
@@ -892,6 +893,13 @@ def symbolizer() -> str | None:
             if number.isdigit() and os.access(path, os.X_OK):
                 versions.append((int(number), str(path)))
     return max(versions)[1] if versions else None
+
+
+def symbolizer_option() -> list[str]:
+    """The word of TSAN_OPTIONS that names the symbolizer, where ThreadSanitizer would look for none of its name."""
+    found = symbolizer()
+    alone = found is None or found == shutil.which("llvm-symbolizer")
+    return [] if alone else [f'external_symbolizer_path="{found}"']
 
 
 def sanitizer_options(sanitizer: str, given: str = "") -> dict[str, str]:
@@ -917,9 +925,7 @@ def sanitizer_options(sanitizer: str, given: str = "") -> dict[str, str]:
     if sanitizer == "thread":
         ours += ["halt_on_error=0", f'suppressions="{SUPPRESSIONS}"']
         ours += ["print_suppressions=1", "second_deadlock_stack=1", "history_size=4"]
-        found = symbolizer()
-        if found and Path(found).name != "llvm-symbolizer":
-            ours.append(f'external_symbolizer_path="{found}"')
+        ours += symbolizer_option()
     else:
         ours += ["detect_leaks=0", "allocator_may_return_null=1"]
     name = "TSAN_OPTIONS" if sanitizer == "thread" else "ASAN_OPTIONS"

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from racelab.build import cache_folder
 from racelab.outside import Output, run
+from racelab.reports import symbolizer
 
 if TYPE_CHECKING:
     from racelab.doctor import Check
@@ -35,12 +36,7 @@ NAMES = {
     "gdb": ("gdb",),
     "lldb": (f"lldb-{LLVM}", "lldb", "lldb-20", "lldb-18", "lldb-17", "lldb-16"),
     "clang": (f"clang-{LLVM}", "clang", "clang-20", "clang-18", "clang-17"),
-    "llvm-symbolizer": (
-        f"llvm-symbolizer-{LLVM}",
-        "llvm-symbolizer",
-        "llvm-symbolizer-20",
-        "llvm-symbolizer-18",
-    ),
+    "llvm-symbolizer": (),  # the one that a sanitizer is given: `reports.symbolizer` knows
 }
 _REFUSED = re.compile(
     r"Could not trace the inferior|ptrace: Operation not permitted|PTRACE_\w+.*(?:not permitted|failed)"
@@ -64,13 +60,15 @@ outer()
 
 
 def find(tool: str) -> str | None:
-    """Where a tool is, or None. RACELAB_GDB, RACELAB_LLDB, RACELAB_CLANG name one.
+    """Where a tool is, or None. RACELAB_GDB, RACELAB_LLDB, RACELAB_CLANG, RACELAB_LLVM_SYMBOLIZER name one.
 
     Raises:
         ValueError: there is no such tool.
     """
     if tool not in NAMES:
         raise ValueError(f"{tool!r} is not one of {', '.join(NAMES)}.")
+    if tool == "llvm-symbolizer":
+        return symbolizer()
     named = os.environ.get(f"RACELAB_{tool.upper().replace('-', '_')}")
     if named:
         return shutil.which(named)
@@ -227,6 +225,16 @@ def _needs_cores() -> str:
     return "" if cores_usable() >= 2 else "one core alone"
 
 
+#: Where the kernel puts the memory of a process that dies of a signal.
+CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
+
+
+def _needs_core_files() -> str:
+    """A program or another folder may get them: then there is none where the process died."""
+    where = CORE_PATTERN.read_text().strip() if CORE_PATTERN.exists() else "to nobody"
+    return "" if re.fullmatch(r"core(\.%p)?", where) else f"core files go elsewhere here ({where})"
+
+
 NEEDS: dict[str, Callable[[], str]] = {
     "gdb": functools.partial(_needs_debugger, "gdb"),
     "lldb": functools.partial(_needs_debugger, "lldb"),
@@ -236,6 +244,7 @@ NEEDS: dict[str, Callable[[], str]] = {
     "asan": functools.partial(_needs_interpreter, "asan"),
     "debug": functools.partial(_needs_interpreter, "debug"),
     "py-bt": lambda: "" if probe("gdb").python else "py-bt does not work on this interpreter",
+    "core files": _needs_core_files,
     "network": _needs_network,
     "cores": _needs_cores,
 }
@@ -315,26 +324,28 @@ def _flavor(flavor: str, name: str) -> Check:
     return Check(name, None, python)
 
 
+def _debugger(name: str, version: str, note: str) -> Check:
+    """gdb or lldb: whether it is here, and may do its work."""
+    from racelab.doctor import Check
+
+    if find(name) is None:
+        advice = f"{INSTALL}; till then sessions are shown as recorded."
+        return Check(name, None, "not found", advice)
+    if not probe(name).traces:
+        return Check(name, None, f"{version}; it may not trace a process here", _TRACE_ADVICE)
+    return Check(name, None, f"{version}, {note}")
+
+
 def _gdb() -> Check:
     from racelab.doctor import Check
 
-    where = find("gdb")
-    if where is None:
-        return Check(
-            "gdb", None, "not found", f"{INSTALL}; till then sessions are shown as recorded."
-        )
-    words = number("gdb")
-    has_python = run([where, "-nx", "-batch", "-ex", "python print(40 + 2)"], timeout_s=ASK_S)
-    if has_python.text.strip() != "42":
-        return Check(
-            "gdb",
-            None,
-            f"{words}, without Python",
-            "Install a gdb built with Python: py-bt needs it.",
-        )
-    if not probe("gdb").traces:
-        return Check("gdb", None, f"{words}; it may not trace a process here", _TRACE_ADVICE)
-    return Check("gdb", None, f"{words}, with Python, starts and stops programs")
+    where, version = find("gdb"), number("gdb")
+    if where is not None:
+        asked = [where, "-nx", "-batch", "-ex", "python print(40 + 2)"]
+        if run(asked, timeout_s=ASK_S).text.strip() != "42":
+            advice = "Install a gdb built with Python: py-bt needs it."
+            return Check("gdb", None, f"{version}, without Python", advice)
+    return _debugger("gdb", version, "with Python, starts and stops programs")
 
 
 _TRACE_ADVICE = (
@@ -382,6 +393,12 @@ print("whole")
 """
 
 
+_CYGDB_ADVICE = (
+    "A fault of Cython 3.3.0 and 3.3.1. Its commands work all the same: "
+    "gdb -x ext/cygdb/cy.gdb --args python program.py; see chapter 17."
+)
+
+
 def _cygdb() -> Check:
     import importlib.util
 
@@ -397,20 +414,11 @@ def _cygdb() -> Check:
             "cygdb",
             None,
             "does not start: the script that it writes for gdb is no Python",
-            "A fault of Cython 3.3.1. Load Cython.Debugger.libcython in gdb by hand instead.",
+            _CYGDB_ADVICE,
         )
     return Check("cygdb", None, "does not start", seen[-200:])
 
 
 def _lldb() -> Check:
-    from racelab.doctor import Check
-
-    where = find("lldb")
-    if where is None:
-        return Check(
-            "lldb", None, "not found", f"{INSTALL}; till then sessions are shown as recorded."
-        )
-    words = f"{number('lldb')}, {where}"
-    if not probe("lldb").traces:
-        return Check("lldb", None, f"{words}; it may not trace a process here", _TRACE_ADVICE)
-    return Check("lldb", None, f"{words}, starts and stops programs (it has no py-bt)")
+    version = f"{number('lldb')}, {find('lldb')}"
+    return _debugger("lldb", version, "starts and stops programs (it has no py-bt)")
