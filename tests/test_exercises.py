@@ -8,7 +8,7 @@ import pytest
 
 from racelab import checking
 from racelab.checking import check
-from racelab.exercise import Exercise, exercises
+from racelab.exercise import Exercise, exercises, work_folder
 from racelab.show import find_ext
 
 ROOT = find_ext().parent
@@ -97,11 +97,15 @@ def test_solution_passes_the_long_way(exercise: Exercise, monkeypatch: pytest.Mo
     assert judged(exercise, "solution") == ("PASS", "right")
 
 
-def test_no_wrong_answer_or_starter_lies_about_in_the_repository() -> None:
-    """What learners edit is in work/, which git ignores."""
+def test_no_wrong_answer_or_starter_lies_about_in_the_repository(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What learners edit is in a folder of its own, which git ignores."""
+    monkeypatch.delenv("RACELAB_WORK", raising=False)
+    theirs = work_folder(ROOT / "exercises/any").relative_to(ROOT)
     ignored = (ROOT / ".gitignore").read_text().splitlines()
 
-    assert "/work/" in ignored
+    assert f"/{theirs}/" in ignored
     for path in (ROOT / "exercises").rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
             kind = "wrong" if path.parent.name == "wrong" else path.stem
