@@ -16,7 +16,8 @@ from textwrap import fill
 from typing import Any
 
 from racelab.checking import SECONDS, Verdict, check
-from racelab.exercise import Exercise, ExerciseError, Level, find_exercise, write
+from racelab.exercise import Exercise, ExerciseError, Level, find_exercise
+from racelab.files import write_whole
 
 __all__ = ["Fail", "Inconclusive", "grade", "make_assignment", "notebook"]
 
@@ -173,12 +174,12 @@ def make_assignment(name: str, slugs: Sequence[str], course: Path) -> tuple[list
         if path.exists() and path.read_text(encoding="utf-8") != text:
             raise ExerciseError(f"{path} is there, and differs: remove it to have it made anew.")
     for path, text in texts.items():
-        write(path, text)
-    write(course / OURS, SETTINGS)
+        write_whole(path, text)
+    write_whole(course / OURS, SETTINGS)
     theirs = course / THEIRS
     if not theirs.exists():
         course_id = re.sub(r"[^\w-]", "_", course.resolve().name)
-        write(
+        write_whole(
             theirs,
             f"c = get_config()  # noqa: F821\nc.CourseDirectory.course_id = {course_id!r}\n{LOAD}\n",
         )

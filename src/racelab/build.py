@@ -33,6 +33,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from racelab.files import write_whole
+
 if sys.platform != "win32":
     import fcntl
 
@@ -479,10 +481,7 @@ def _keep_source(name: str, suffix: str, text: str) -> Path:
     folder = cache_folder() / "sources" / hashlib.sha256(text.encode()).hexdigest()[:16]
     path = folder / f"{name}{suffix}"
     if not (path.is_file() and path.read_text(encoding="utf-8") == text):
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{os.getpid()}-{time.monotonic_ns()}"
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        write_whole(path, text)
     return path
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from racelab.checking import Verdict
 from racelab.classroom.client import hand_in
-from racelab.exercise import Exercise, exercises_folder, work_folder, write
+from racelab.exercise import Exercise, exercises_folder, work_folder
+from racelab.files import write_whole
 
 __all__ = ["Course", "Standing"]
 
@@ -96,4 +97,4 @@ class Course:
     def _keep(self, slug: str, **facts: Any) -> None:
         known = self._read()
         known[slug] = {**known.get(slug, {}), **facts}
-        write(self.file, json.dumps(known, indent=1, sort_keys=True) + "\n")
+        write_whole(self.file, json.dumps(known, indent=1, sort_keys=True) + "\n")

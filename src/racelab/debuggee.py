@@ -74,12 +74,12 @@ def _race_until_shown(job: dict[str, Any], race: Any, raced: tuple[Any, Any], ta
 
 
 def _tell(path: str, facts: dict[str, Any]) -> None:
-    """A small file, replaced whole: whoever watches us may read it at any time."""
+    """A small file: whoever watches us may read it at any time."""
     import json
 
-    fresh = Path(f"{path}.new")
-    fresh.write_text(json.dumps(facts), encoding="utf-8")
-    fresh.replace(path)
+    from racelab.files import write_whole
+
+    write_whole(Path(path), json.dumps(facts))
 
 
 def _allow_tracing() -> None:

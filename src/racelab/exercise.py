@@ -37,6 +37,7 @@ from pathlib import Path
 from types import ModuleType, NoneType
 from typing import Any, Literal
 
+from racelab.files import write_whole
 from racelab.lab import Lab, load_file
 from racelab.show import find_book
 
@@ -256,7 +257,7 @@ class Exercise:
     def start(self) -> Path:
         """Make the learner's copy where there is none yet; returns where it is. An edited copy stays as it is."""
         if not self.learners.exists():
-            write(self.learners, self.text("starter"))
+            write_whole(self.learners, self.text("starter"))
         return self.learners
 
     def reset(self) -> Path | None:
@@ -271,14 +272,6 @@ class Exercise:
             kept = mine.replace(mine.with_name(f"{mine.name}.before-reset-{taken + 1}"))
         self.start()
         return kept
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{os.getpid()}")
-    half.write_text(text, encoding="utf-8")
-    half.replace(path)
 
 
 # ---------------------------------------------------------------------------------------------------

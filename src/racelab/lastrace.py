@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from racelab.build import cache_folder
+from racelab.files import write_whole
 
 if TYPE_CHECKING:
     from racelab.lab import Lab
@@ -41,11 +40,7 @@ def remember(lab: Lab, result: Result) -> Result:
     labs[lab.name] = lab
     text = json.dumps(facts_of(result, lab.file))
     with contextlib.suppress(OSError):
-        path = _file()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.new")
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(path)
+        write_whole(_file(), text)
     return result
 
 

@@ -17,7 +17,6 @@ import hashlib
 import importlib.util
 import inspect
 import json
-import os
 import re
 import sys
 import time
@@ -27,6 +26,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from racelab.files import write_whole
 from racelab.result import Result, cores_words
 from racelab.show import find_ext
 
@@ -343,10 +343,7 @@ def record(
             continue
         say(f"{slug}: {name}")
         lines.append(_measured(plan, name, function).to_json_line())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}.new")
-    fresh.write_text("".join(f"{_without_paths(line)}\n" for line in lines), encoding="utf-8")
-    fresh.replace(path)
+    write_whole(path, "".join(f"{_without_paths(line)}\n" for line in lines))
     return recorded(slug)
 
 

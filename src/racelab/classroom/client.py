@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from racelab.classroom.entry import ClassError, Entry, valid_name
-from racelab.exercise import exercises_folder, work_folder, write
+from racelab.exercise import exercises_folder, work_folder
+from racelab.files import write_whole
 
 if TYPE_CHECKING:
     from racelab.checking import Verdict
@@ -116,7 +117,7 @@ def join(url: str, name: str, folder: Path | None = None) -> Said:
         raise ClassError(answer.get("error") or f"{base} is no class of racelab's.")
     learner = _known(folder).get("learner") or uuid.uuid4().hex
     joined = Membership(base, parts.fragment, answer["class"], learner, name)
-    write(folder / FILE, json.dumps(asdict(joined), indent=1) + "\n")
+    write_whole(folder / FILE, json.dumps(asdict(joined), indent=1) + "\n")
     (folder / FILE).chmod(0o600)
     waiting = _Outbox(folder).waiting(joined.class_id)
     sent = f" {_send(folder)}" if waiting else ""
@@ -136,7 +137,7 @@ def leave(folder: Path | None = None) -> Said:
     if outbox.waiting(joined.class_id):
         _send(folder)
     left = len(outbox.waiting(joined.class_id))
-    write(folder / FILE, json.dumps({"learner": joined.learner}) + "\n")
+    write_whole(folder / FILE, json.dumps({"learner": joined.learner}) + "\n")
     kept = f" {left} could not be handed in: join again to do that." if left else ""
     return Said(f"You have left the class; nothing is shared any more.{kept}")
 
@@ -265,7 +266,7 @@ class _Outbox:
         """These were accepted, or never will be."""
         with self._alone():
             left = [line for line in self._lines() if line["entry"]["key"] not in keys]
-            write(self.file, "".join(json.dumps(line) + "\n" for line in left))
+            write_whole(self.file, "".join(json.dumps(line) + "\n" for line in left))
 
 
 def _send(folder: Path) -> Said:
