@@ -282,7 +282,11 @@ class Transcript:
         printer.text(str(self) if not cycle else "Transcript(...)")
 
     def _repr_html_(self) -> str:
-        shown = html.escape(f"$ {self.command}\n{self.folded}")
+        """A command is as long as it is, and wraps; lines of an output do not."""
+        asked = "".join(
+            f'<span style="display:block;padding-left:2ch;text-indent:-2ch">{html.escape(line)}</span>'
+            for line in f"$ {self.command}".splitlines()
+        )
         mark = "live" if self.live else "recorded"
         edge = "solid" if self.live else "dashed"
         whole = ""
@@ -295,7 +299,8 @@ class Transcript:
         return (
             f'<div class="racelab-session racelab-{mark}" style="border-left:3px {edge} currentColor;padding-left:.8em">'
             f'<p style="margin:.3em 0"><strong>{html.escape(self.title)}</strong> ({mark})</p>'
-            f'<pre tabindex="0" style="margin:.3em 0;overflow-x:auto">{shown}</pre>{whole}'
+            f'<pre style="margin:.3em 0;white-space:pre-wrap;overflow-wrap:anywhere">{asked}</pre>'
+            f'<pre tabindex="0" style="margin:.3em 0;overflow-x:auto">{html.escape(self.folded)}</pre>{whole}'
             f'<p style="margin:.3em 0"><em>{html.escape(self.ending)}; {html.escape(self.stamp)}</em></p></div>'
         )
 
