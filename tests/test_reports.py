@@ -238,6 +238,7 @@ def test_a_new_object_in_the_same_memory_is_said() -> None:
         (Frame("new_reference", "/b/.building-3.13t-tsan-1/src/Objects/object.c", 2464, "python3.13t"), "interpreter"),
         (Frame("l_setitem", "/b/.building-3.13t-tsan-1/src/./Modules/arraymodule.c", 434, "array.so"), "interpreter"),
         (Frame("_Py_Dealloc", "Objects/object.c", 2939), "interpreter"),
+        (Frame("main", "Programs/python.c", 15), "interpreter"),
         (Frame("list_get", "/build/Python-3.14.0/Objects/listobject.c", 9), "interpreter"),
         (Frame("list_get", "cpython/Objects/listobject.c", 9), "interpreter"),
         (Frame("f", None, None, "libpython3.14t.so.1.0"), "interpreter"),
@@ -466,8 +467,9 @@ def test_parts_are_marked_and_the_full_text_is_folded() -> None:
     report = one("address-gcc12-use-after-free")
     page = report._repr_html_()
 
-    assert [part for part, _ in report.parts()] == ["what", "where", "who", *["since when"] * 3]
-    for part in ("what", "where", "who", "since-when"):
+    parts = ["what", "where", "who", "what memory", "since when", "since when"]
+    assert [part for part, _ in report.parts()] == parts
+    for part in ("what", "where", "who", "what-memory", "since-when"):
         assert f'class="racelab-report-{part}"' in page
     assert "<details>" in page
     assert "==ABORTING" in page

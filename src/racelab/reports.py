@@ -53,9 +53,9 @@ _INTERPRETER_MODULE = re.compile(r"(?:lib)?python3(?:\.\d+)?t?d?(?:\.so[\d.]*|\.
 #: A source of the interpreter: in a folder that is named after it. AddressSanitizer names no module where
 #: it knows the line, and gcc's writes the path as the compiler got it, from the source's root.
 _INTERPRETER_FILE = re.compile(
-    r"(?:/\.building-[^/]+/src|[Pp]ython-?3\.[^/]*|(?:^|/)cpython[^/]*)/(?:.*/)?(?:Include|Objects|Python|Modules|Parser)/"
+    r"(?:/\.building-[^/]+/src|[Pp]ython-?3\.[^/]*|(?:^|/)cpython[^/]*)/(?:.*/)?(?:Include|Objects|Python|Modules|Parser|Programs)/"
 )
-_INTERPRETER_PATH = re.compile(r"^(?:\./)?(?:Include|Objects|Python|Modules|Parser)/")
+_INTERPRETER_PATH = re.compile(r"^(?:\./)?(?:Include|Objects|Python|Modules|Parser|Programs)/")
 _HARNESS = re.compile(r"racelab/(?:_race\w*\.[ch]|_race\.[\w.-]*so)$|^_race\.[\w.-]*so$")
 _TOOL_MODULE = re.compile(r"lib(?:asan|tsan|ubsan|lsan|clang_rt)\b")
 _TOOL_FILE = re.compile(r"(?:^|/)(?:libsanitizer|compiler-rt)/")
@@ -338,14 +338,14 @@ class Report:
     # -- shown ---------------------------------------------------------------------------------------
 
     def parts(self) -> list[tuple[str, str]]:
-        """What, where, who, since when: (part, text), in this order; parts that it lacks are left out."""
+        """What, where, who, what memory, since when: (part, text), in this order, those that it has."""
         found = [("what", f"{TOOLS[self.tool]}: {self.kind}" + _after(": ", self.message))]
         found += [("where", _stack_text(stack)) for stack in self.accesses]
         found += [("who", _stack_text(s)) for s in self.others if s.role == "created"]
+        if self.location:
+            found.append(("what memory", self.location))
         since = [s for s in self.others if s.role in ("allocated", "freed", "mutex", "other")]
         found += [("since when", _stack_text(stack)) for stack in since]
-        if self.location:
-            found.append(("since when" if self.tool == "address" else "what memory", self.location))
         if not self.whole:
             found.append(("note", "The report was cut off before its end."))
         return found
