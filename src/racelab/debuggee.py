@@ -34,7 +34,7 @@ def main(job: dict[str, Any]) -> None:
         os.environ["RACELAB_WIDEN"] = "1"
     if job["limit_s"]:
         signal.alarm(int(job["limit_s"]) + GRACE_S)
-    _allow_tracing()
+    _live_with_debuggers()
     race = child._import("racelab._race")
     prepared = child._Prepared(job)
     if child._gil_enabled() and not job["allow_gil"]:
@@ -82,12 +82,18 @@ def _tell(path: str, facts: dict[str, Any]) -> None:
     write_whole(Path(path), json.dumps(facts))
 
 
-def _allow_tracing() -> None:
-    """Let a debugger that is not our parent attach, where the system asks for that (Yama)."""
+def _live_with_debuggers() -> None:
+    """End with the debugger that started us; let one that is not our parent attach, where Yama asks for that.
+
+    gdb's death ends what it traces; that of lldb's server would leave us running.
+    """
     try:
         import ctypes
+        import signal
 
-        set_ptracer, anybody = 0x59616D61, ctypes.c_ulong(-1)
-        ctypes.CDLL(None).prctl(set_ptracer, anybody, 0, 0, 0)
+        on_parents_death, set_ptracer = 1, 0x59616D61
+        prctl = ctypes.CDLL(None).prctl
+        prctl(on_parents_death, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
+        prctl(set_ptracer, ctypes.c_ulong(-1), 0, 0, 0)
     except (ImportError, OSError, AttributeError):
         return
