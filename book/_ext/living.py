@@ -26,6 +26,13 @@ def add_to_page(
         f'<link rel="stylesheet" href="{context["pathto"](f"{PLACE}/{kind}.css", 1)}">'
         for kind in used
     )
+    # What mount.js will ask for is fetched at once, not one after the other.
+    modules = [path.stem for path in sorted(WIDGETS.glob("*.js")) if path.stem != "mount"]
+    styles += "".join(
+        f'<link rel="modulepreload" href="{context["pathto"](f"{PLACE}/{kind}.js", 1)}">'
+        for kind in modules
+        if kind == "base" or f'{MARK}"{kind}"' in context["body"]
+    )
     script = f'<script type="module" src="{context["pathto"](f"{PLACE}/mount.js", 1)}"></script>'
     context["metatags"] = context.get("metatags", "") + styles + script
 
