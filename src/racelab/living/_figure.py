@@ -51,9 +51,13 @@ class Living:
             f'<script type="application/json">{state}</script></figure>'
         )
 
+    def _widget(self) -> Any:
+        """What a notebook shows; None without anywidget. A figure that takes fresh data keeps hold of it."""
+        return _widget(self)
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         page = {"text/plain": str(self), "text/html": self.as_html()}
-        widget = None if os.environ.get(STATIC) == "1" else _widget(self)
+        widget = None if os.environ.get(STATIC) == "1" else self._widget()
         if widget is None:
             return page
         shown = widget._repr_mimebundle_()
