@@ -21,6 +21,7 @@ from racelab.lab import Grade
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from racelab.living import Explorer
     from racelab.reports import Report
 
 __all__ = ["Comparison", "Repetition", "Result", "compare", "merge"]
@@ -477,6 +478,21 @@ class Result:
             return plots.rate_vs_count(self.series(), confidence=self.confidence, ax=ax)
         graded = {k: v for k, v in self.as_json()["outcomes"].items() if v["grade"] != "NOT-RUN"}
         return plots.outcomes(graded, ax=ax, title=self.title)
+
+    def explore(self) -> Explorer:
+        """This result beside what was recorded of its lab, to be played with: outcomes, rates, cost.
+
+        ``figure.update(other)`` takes in the results of further races, where the figure stands.
+        See `racelab.living.explorer`, which takes names and timings, too.
+
+        Example:
+            >>> figure = rl.race("lost_update", "broken").explore()
+            >>> figure
+            >>> figure.update(rl.race("lost_update", "fixed"))
+        """
+        from racelab import living
+
+        return living.explorer(self.lab, races=[self])
 
     # -- together ----------------------------------------------------------------------------------
 

@@ -9,8 +9,19 @@ paper or in a viewer, a still picture stands in its place.
     living.planner(p=0.001, speeds={"rounds": 1e6})
 """
 
+from racelab.living._explorer import Explorer, explorer
 from racelab.living._figure import STATIC, WIDGETS, Living, module_text, style_text
 from racelab.living._interleaver import interleaver
 from racelab.living._planner import planner
 
-__all__ = ["STATIC", "WIDGETS", "Living", "interleaver", "module_text", "planner", "style_text"]
+__all__ = [
+    "STATIC",
+    "WIDGETS",
+    "Explorer",
+    "Living",
+    "explorer",
+    "interleaver",
+    "module_text",
+    "planner",
+    "style_text",
+]

@@ -1,0 +1,424 @@
+"""What came out: the variants of a lab side by side, by rate, outcomes and cost."""
+
+from __future__ import annotations
+
+import html
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from racelab import stats
+from racelab.living._figure import Living
+from racelab.result import Result, merge
+
+#: Variant to timings; or, where there are several kinds of them, kind to variant to timings.
+Costs = Mapping[str, Iterable[float]] | Mapping[str, Mapping[str, Iterable[float]]]
+
+
+class Explorer(Living):
+    """The variants of a lab side by side; fresh results flow into it, also where it is shown already."""
+
+    def __init__(self, build: Callable[[Sequence[Result]], _Parts], fresh: Sequence[Result]):
+        object.__setattr__(self, "_build", build)
+        object.__setattr__(self, "_fresh", list(fresh))
+        object.__setattr__(self, "_widgets", [])
+        parts = build(self._fresh)
+        super().__init__("explorer", parts.state, parts.caption, parts.still, parts.name)
+
+    _build: Callable[[Sequence[Result]], _Parts]
+    _fresh: list[Result]
+    _widgets: list[Any]
+
+    def update(self, *results: Result) -> None:
+        """Take in fresh results: wherever the figure is shown in a notebook, it shows them at once.
+
+        A race that is made again under the same conditions is added to the one before: the count grows, and
+        the interval narrows. One of changed source takes its place.
+
+        Args:
+            results: of the same lab.
+
+        Raises:
+            ValueError: a result of another lab.
+
+        Example:
+            >>> figure = rl.race("lost_update", "broken").explore()
+            >>> figure                                          # in a cell of its own
+            >>> figure.update(rl.race("lost_update", "fixed"))  # in another: the figure above changes
+        """
+        fresh = list(self._fresh)
+        for result in results:
+            fresh = _with(fresh, result)
+        parts = self._build(fresh)
+        object.__setattr__(self, "_fresh", fresh)
+        object.__setattr__(self, "state", parts.state)
+        object.__setattr__(self, "still", parts.still)
+        for widget in self._widgets:
+            widget.state = dict(parts.state)
+
+    def _widget(self) -> Any:
+        made = super()._widget()
+        if made is not None:
+            self._widgets.append(made)
+        return made
+
+
+def explorer(
+    slug: str,
+    *,
+    variants: Mapping[str, str] | None = None,
+    races: Iterable[Result] = (),
+    rates: str | None = None,
+    costs: Costs | None = None,
+    timed: Costs | None = None,
+    cost: str = "one call",
+    unit: str = "ns",
+    name: str = "explorer",
+) -> Explorer:
+    """The variants of a lab side by side: how often each fails, how, and what it costs.
+
+    Shows every race that was recorded; what the races differ in (threads, GIL, compiler flags and so on) is
+    switched by the reader. Rates and intervals are those of `racelab.stats`.
+
+    Args:
+        slug: a folder of `ext`, e.g. "lost_update"; or the name of a lab without a recording, if `races` has some.
+        variants: those to show, each with what it is called, in this order; one that has only a cost is
+            fine. Default: all that were raced.
+        races: fresh results of this lab, shown beside the recorded ones.
+        rates: a recorded measurement that is shown as races, too: rows with variant, failed, rounds (one
+            row for each process) and what they differ in, e.g. "flags" of the lab "folded".
+        costs: recorded timings, in `unit`; see `Costs`. Default: the rows of the measurement "cost" with a
+            variant and `ns`; where one thread's time on a core is known (`core_ns`), that.
+        timed: the same, of today.
+        cost: what costs that, e.g. "one increment".
+        unit: of costs.
+        name: what links to a view are called; unique on a page.
+
+    Raises:
+        ValueError: nothing was raced; a result of another lab; a timing that is no positive number.
+        LookupError: no measurement of that name.
+
+    Example:
+        >>> living.explorer("cy_counter", cost="one increment")
+        Living('explorer')
+    """
+    seen = _recorded(slug)
+    known = [race for race in (seen.races if seen else ()) if race.lab == slug and race.ran]
+    rows = seen.rows(rates) if seen and rates else []
+    if rates and not seen:
+        raise LookupError(
+            f"nothing is recorded for {slug!r}, so there is no measurement {rates!r}."
+        )
+    if costs is None:
+        costs = _recorded_costs(slug, seen)
+    timings = [*_timings(costs, fresh=False), *_timings(timed or {}, fresh=True)]
+    about = str(seen.about) if seen else ""
+
+    def build(fresh: Sequence[Result]) -> _Parts:
+        others = {race.lab for race in fresh} - {slug}
+        if others:
+            raise ValueError(f"{', '.join(sorted(others))}: this figure is about {slug}.")
+        if not (known or fresh or rows):
+            raise ValueError(
+                f"{slug}: nothing was recorded, and no result was given; there is nothing to show."
+            )
+        state = _state(known, rows, fresh, variants, timings)
+        state.update(cost=cost, unit=unit, about=about)
+        question = next((race.question for race in [*fresh, *known] if race.question), "")
+        caption = " ".join(
+            filter(
+                None,
+                [
+                    f"{slug}: {question}" if question else f"{slug}.",
+                    "Open a variant for its outcomes. An upright is an estimate and the bar its interval; an arrow "
+                    "begins at the bound, because nothing forbidden was seen"
+                    + ("; circles are timings." if timings else "."),
+                    about,
+                ],
+            )
+        )
+        return _Parts(state, caption, _still(state), name)
+
+    return Explorer(build, _merged(races))
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a figure is made of."""
+
+    state: dict[str, Any]
+    caption: str
+    still: str
+    name: str
+
+
+def _recorded(slug: str) -> Any:
+    from racelab.recording import recorded
+
+    try:
+        return recorded(slug)
+    except FileNotFoundError:  # a lab of a notebook, or no book around it
+        return None
+
+
+def _merged(results: Iterable[Result]) -> list[Result]:
+    fresh: list[Result] = []
+    for result in results:
+        fresh = _with(fresh, result)
+    return fresh
+
+
+def _with(fresh: Sequence[Result], result: Result) -> list[Result]:
+    """Results with one more: added to the one that it repeats, in place of one that it replaces."""
+    kept = []
+    for old in fresh:
+        if old.variant == result.variant and _conditions(old) == _conditions(result):
+            try:
+                result = merge([old, result])
+            except ValueError:
+                continue
+        else:
+            kept.append(old)
+    return [*kept, result]
+
+
+def _onoff(value: object) -> str:
+    return "on" if value else "off"
+
+
+#: What races may differ in: attribute, what it is called, and a value in words.
+FIELDS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "threads": ("Threads", str),
+    "gil": ("GIL", _onoff),
+    "widened": ("Window", lambda value: "held open (widened)" if value else "as it is"),
+    "mode": ("Mode", str),
+    "release": ("Released by", str),
+    "burst": ("Burst", str),
+    "flags": ("Compiled with", lambda value: " ".join(value) or "the lab's own flags"),
+    "sanitizer": ("Sanitizer", lambda value: value or "none"),
+    "python": ("Interpreter", str),
+    "machine": ("Machine", str),
+}
+#: Where something ran is no reason not to set fresh beside recorded; what it did is.
+PLACE = ("python", "machine")
+
+
+def _conditions(race: Result) -> dict[str, str]:
+    return {key: words(getattr(race, key)) for key, (_, words) in FIELDS.items()}
+
+
+def _state(
+    known: Sequence[Result],
+    rows: Sequence[Mapping[str, Any]],
+    fresh: Sequence[Result],
+    variants: Mapping[str, str] | None,
+    timings: Sequence[dict[str, Any]],
+) -> dict[str, Any]:
+    """Everything that the figure shows, but for words around it."""
+    raced = [
+        *((race.variant or "", _conditions(race), _race(race, fresh=False)) for race in known),
+        *_measured(rows),
+        *((race.variant or "", _conditions(race), _race(race, fresh=True)) for race in fresh),
+    ]
+    if variants is None:
+        wanted = {key: key or "this lab" for key, _, _ in raced}
+        wanted = dict(sorted(wanted.items(), key=lambda one: not one[0].startswith("broken")))
+    else:
+        wanted = dict(variants)
+    raced = [one for one in raced if one[0] in wanted]
+    kinds = list(dict.fromkeys(one["kind"] for one in timings if one["variant"] in wanted))
+    fields = _switches(raced)
+    races = [
+        {"variant": key, "at": [_value(field, at, race) for field in fields], **race}
+        for key, at, race in raced
+    ]
+    return {
+        "variants": [[key, text] for key, text in wanted.items()],
+        "fields": [
+            {
+                "label": FIELDS.get(field, (field, str))[0],
+                "options": list(
+                    dict.fromkeys(
+                        value for one in races if (value := one["at"][number]) is not None
+                    )
+                ),
+            }
+            for number, field in enumerate(fields)
+        ],
+        "races": races,
+        "kinds": kinds,
+        "costs": [one for one in timings if one["variant"] in wanted],
+        "at": _first(races),
+    }
+
+
+def _value(field: str, at: Mapping[str, str], race: Mapping[str, Any]) -> str | None:
+    """A condition; None where it does not matter."""
+    return None if race["fresh"] and field in PLACE else at.get(field)
+
+
+def _switches(raced: Sequence[tuple[str, Mapping[str, str], Mapping[str, Any]]]) -> list[str]:
+    """The conditions in which races differ."""
+    names = list(dict.fromkeys(name for _, at, _ in raced for name in at))
+    values = {name: {_value(name, at, race) for _, at, race in raced} - {None} for name in names}
+    return [name for name in names if len(values[name]) > 1]
+
+
+def _first(races: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The conditions to begin with: of what is fresh, else those that most variants were raced in."""
+    options = [[one["at"][i] for one in races] for i in range(len(races[0]["at"]))] if races else []
+    plain = [next((value for value in values if value is not None), "") for values in options]
+    fresh = [one for one in races if one["fresh"]]
+    if fresh:
+        latest = fresh[-1]["at"]
+        return [b if a is None else a for a, b in zip(latest, plain, strict=True)]
+    often = Counter(tuple(one["at"]) for one in races).most_common(1)
+    return [b if a is None else a for a, b in zip(often[0][0], plain, strict=True)] if often else []
+
+
+def _rate(rate: stats.Rate | None) -> dict[str, Any] | None:
+    if rate is None:
+        return None
+    return {
+        "failed": rate.failed,
+        "low": _short(rate.low),
+        "mid": _short(rate.estimate),
+        "high": _short(rate.high),
+        "words": str(rate),
+    }
+
+
+def _short(value: float) -> float:
+    """Four digits draw as well as seventeen."""
+    return float(f"{value:.4g}")
+
+
+def _race(race: Result, *, fresh: bool) -> dict[str, Any]:
+    """One race: its rates, its outcomes, and the conditions and cautions in words."""
+    said = [
+        one[16:] for one in race.sentences() if one.startswith(("caution", "spread", "conditions"))
+    ]
+    return {
+        "fresh": fresh,
+        "round": None if race.mode == "cold" else _rate(race.rate_per_round),
+        "repetition": _rate(race.rate_per_repetition),
+        "silent": race.calibration_silent,
+        "table": race.table(),
+        "said": said,
+    }
+
+
+def _measured(
+    rows: Iterable[Mapping[str, Any]],
+) -> list[tuple[str, dict[str, str], dict[str, Any]]]:
+    """A measurement's rows as races: those that agree in everything but the counts are the processes of one."""
+    counted = ("variant", "failed", "rounds", "process")
+    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        at = tuple((key, str(value)) for key, value in row.items() if key not in counted)
+        groups.setdefault((row["variant"], at), []).append(row)
+    found = []
+    for (variant, at), group in groups.items():
+        failed, runs = [one["failed"] for one in group], [one["rounds"] for one in group]
+        rate = stats.rate_per_round(sum(failed), sum(runs))
+        spread = stats.spread(failed, runs) if len(group) > 1 else None
+        if spread and spread.warning and 0 < sum(failed) < sum(runs):
+            rate = stats.cluster_bootstrap(failed, runs)
+        again = stats.rate_per_repetition(sum(map(bool, failed)), len(group))
+        race = {
+            "fresh": False,
+            "round": _rate(rate),
+            "repetition": _rate(again),
+            "silent": False,
+            "table": [],
+            "said": [spread.warning] if spread and spread.warning else [],
+        }
+        found.append((variant, dict(at), race))
+    return found
+
+
+def _recorded_costs(slug: str, seen: Any) -> Costs:
+    """Timings of the measurement "cost", by what they differ in, if it has any."""
+    if seen is None or "cost" not in seen.measurements:
+        return {}
+    rows = [row for row in seen.rows("cost") if row.get("lab", slug) == slug]
+    told = ("lab", "variant", "ns", "core_ns")
+    found: dict[str, dict[str, list[float]]] = {}
+    for row in rows:
+        if "variant" not in row or not isinstance(row.get("ns"), int | float):
+            return {}
+        kind = ", ".join(
+            ("1 thread" if value == 1 else f"{value} threads") if key == "threads" else str(value)
+            for key, value in row.items()
+            if key not in told
+        )
+        alone = row.get("threads", 1) == 1
+        ns = row.get("core_ns", row["ns"]) if alone else row["ns"]
+        found.setdefault(kind, {}).setdefault(row["variant"], []).append(ns)
+    return found
+
+
+def _timings(costs: Costs, *, fresh: bool) -> list[dict[str, Any]]:
+    nested: Mapping[str, Any] = costs
+    if not any(isinstance(value, Mapping) for value in nested.values()):
+        nested = {"": costs} if costs else {}
+    found = []
+    for kind, variant in itertools.chain.from_iterable(
+        ((kind, one) for one in timed) for kind, timed in nested.items()
+    ):
+        values = sorted(float(value) for value in nested[kind][variant])
+        if not values or not 0 < values[0] <= values[-1] < float("inf"):
+            raise ValueError(
+                f"{variant}: a cost is a list of positive numbers, not {values!r:.60}."
+            )
+        found.append(
+            {
+                "variant": variant,
+                "kind": kind,
+                "fresh": fresh,
+                "mid": _short(median(values)),
+                "all": [_short(value) for value in values],
+            }
+        )
+    return found
+
+
+def _still(state: Mapping[str, Any]) -> str:
+    """The rows that the figure begins with, as a table for paper."""
+    kind = state["kinds"][0] if state["kinds"] else None
+    rows = []
+    for key, text in state["variants"]:
+        races = [
+            one
+            for one in state["races"]
+            if one["variant"] == key
+            and all(a in (None, b) for a, b in zip(one["at"], state["at"], strict=True))
+        ]
+        said = [
+            ("yours: " if one["fresh"] else "")
+            + (one["round"] or one["repetition"] or {}).get("words", "could not run")
+            for one in races
+        ]
+        costs = [
+            f"{one['mid']:,.3g}"
+            for one in state["costs"]
+            if (one["variant"], one["kind"]) == (key, kind)
+        ]
+        cells = [text, "; ".join(said) or "not raced", "; ".join(costs) or "not timed"]
+        rows.append(
+            "".join(f"<td>{html.escape(cell)}</td>" for cell in cells[: 2 + bool(state["kinds"])])
+        )
+    heads = ["variant", "how often it failed"]
+    if state["kinds"]:
+        heads.append(", ".join(filter(None, [state["cost"], kind])) + f" ({state['unit']}, median)")
+    head = "".join(f'<th scope="col">{html.escape(one)}</th>' for one in heads)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    at = ", ".join(
+        f"{field['label']}: {value}"
+        for field, value in zip(state["fields"], state["at"], strict=True)
+    )
+    caption = f"Variants side by side{f' ({at})' if at else ''}"
+    return f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -1,0 +1,204 @@
+// What came out: the variants of a lab side by side, how often each fails, how, and what it costs.
+// Rates, intervals and sentences come from Python; here they are chosen, put in order and drawn.
+import { announcer, button, choice, clamp, decades, h, menu, percent, s, scale, shared, significant, unique } from "./base.js";
+
+const UNITS = ["round", "repetition"];
+const ORDERS = [["", "as written"], ["rate", "by rate"], ["cost", "by cost"]];
+
+const fits = (at, setting) => at.every((value, i) => value === null || value === setting[i]);
+const worded = (state, at) => at.map((value, i) => (value === null ? null : `${state.fields[i].label}: ${value}`)).filter(Boolean).join(", ");
+
+/** Each variant with what there is of it under these conditions, and a sentence where there is nothing. */
+export const rows = (state, { at, unit, kind }) => state.variants.map(([key, name]) => {
+  const races = state.races.filter((one) => one.variant === key);
+  const here = races.filter((one) => fits(one.at, at));
+  const costs = state.costs.filter((one) => one.variant === key);
+  const rated = here.filter((one) => one[unit]);
+  return {
+    key, name, here, rated,
+    costs: costs.filter((one) => one.kind === kind),
+    fails: rated.some((one) => one[unit].failed),
+    silent: rated.every((one) => one.silent),
+    everFailed: key.startsWith("broken") || races.some((one) => UNITS.some((of) => one[of]?.failed)),
+    noRate: rated.length ? "" : !races.length ? "Not raced: only its cost was measured."
+      : here.length ? `No rate per ${unit} here: choose the other one.`
+        : `Not recorded with ${worded(state, at)}. There is: ${[...new Set(races.map((one) => worded(state, one.at)))].join("; ")}.`,
+    noCost: costs.some((one) => one.kind === kind) ? "" : !costs.length ? "Its cost was not recorded."
+      : `Not timed: ${kind}. There is: ${[...new Set(costs.map((one) => one.kind))].join("; ")}.`,
+  };
+});
+
+/** Rows in order; those without a number come last, those that did not fail by their bound. */
+export const ordered = (list, order, unit) => {
+  const rate = ({ rated }) => {
+    const { failed, mid, high } = rated.at(-1)?.[unit] ?? {};
+    return failed === undefined ? 9 : failed ? mid + 2 : high;
+  };
+  const value = { rate, cost: ({ costs }) => costs.at(-1)?.mid ?? Infinity }[order];
+  return value ? [...list].sort((a, b) => (value(a) === value(b) ? 0 : value(a) - value(b))) : list;
+};
+
+/** The cheapest row that nothing speaks against: it did not fail here, and has not failed anywhere in this figure. */
+export const cheapest = (list) => ordered(list.filter((row) => row.costs.length && row.rated.length && !row.everFailed && !row.silent), "cost")[0];
+
+/** Ends of an axis and its ticks. Rates: up to 100 %, with room for an arrow below the lowest bound. */
+export const rateAxis = (races, unit) => {
+  const seen = races.flatMap((one) => (one[unit] ? [one[unit].low, one[unit].mid, one[unit].high] : [])).filter((x) => x > 0);
+  const low = Math.min(0.05, ...seen) / 4;
+  return { low, high: 1, log: true, ticks: decades(low, 1, 4) };
+};
+
+export const costAxis = (costs) => {
+  const all = costs.flatMap((one) => one.all);
+  const [least, most] = [Math.min(...all), Math.max(...all)];
+  const log = most / least > 8;
+  const [low, high] = log ? [least / 1.3, most * 1.3] : [0, most * 1.05];
+  const step = 10 ** Math.floor(Math.log10(high / 2));
+  const wide = [5, 2, 1].map((n) => n * step).find((n) => high / n >= 2) ?? step;
+  const even = Array.from({ length: Math.floor(high / wide) + 1 }, (_, i) => i * wide);
+  const few = decades(low, high, 4);
+  return { low, high, log, ticks: !log ? even : few.length > 1 ? few : [1, 2, 5, 10, 20, 50].map((n) => n * 10 ** Math.floor(Math.log10(low))).filter((x) => x > low && x < high) };
+};
+
+/** "round.rate.0.off~as it is.broken" of a link: unit, order, cost, conditions, open row; throws on anything else. */
+export const parsed = (text, state) => {
+  const [unit, order, kind, at, ...open] = text.split(".").map(decodeURIComponent);
+  const setting = state.fields.map(({ options }, i) => options[Number(at.split("~")[i])]);
+  const opened = open.join(".") || null;
+  if (!UNITS.includes(unit) || !ORDERS.some(([key]) => key === order) || setting.includes(undefined)
+    || (state.kinds.length && !state.kinds[kind]) || (opened && !state.variants.some(([key]) => key === opened))) throw new RangeError(text);
+  return { unit, order, kind: state.kinds[kind] ?? "", at: setting, open: opened };
+};
+
+const written = (now, state) => [now.unit, now.order, Math.max(state.kinds.indexOf(now.kind), 0),
+  now.at.map((value, i) => state.fields[i].options.indexOf(value)).join("~"), now.open ?? ""].map((x) => encodeURIComponent(x).replaceAll(".", "%2E")).join(".");
+
+export const render = ({ model, el }) => {
+  el.classList.add("rl-living");
+  let state = model.get("state");
+  const begin = () => ({
+    at: state.at, order: "", open: null, kind: state.kinds[0] ?? "",
+    unit: UNITS.find((unit) => state.races.some((one) => one[unit])) ?? "round",
+  });
+  let now = begin();
+  let places = {}; // of each variant's button, which keeps the focus when rows change places
+  const controls = h("div", { class: "rl-ex-controls" });
+  const verdict = h("p", { class: "rl-ex-verdict" });
+  const list = h("ol", { class: "rl-ex-rows", role: "list" });
+  const tasks = h("div", { class: "rl-row" });
+  el.append(controls, list, verdict, tasks);
+  const say = announcer(el);
+
+  const set = (change, spoken = true) => {
+    Object.assign(now, change);
+    show();
+    if (spoken) say(`${said().join(" ")} ${verdict.textContent}`);
+  };
+  const pick = (label, options, value, change) => (options.length < 2 ? null
+    : (options.some(([, text]) => text.length > 24) || options.length > 4 ? menu : choice)({ label, options, value, change }).element);
+  const plain = (values) => values.map((value) => [value, value]);
+  const furnish = () => controls.replaceChildren(...[
+    ...state.fields.map(({ label, options }, i) => pick(label, plain(options), now.at[i], (value) => set({ at: now.at.with(i, value) }))),
+    pick("Rate per", plain(UNITS.filter((unit) => state.races.some((one) => one[unit]))), now.unit, (unit) => set({ unit })),
+    pick(`Cost of ${state.cost}`, plain(state.kinds), now.kind, (kind) => set({ kind })),
+    pick("Order", ORDERS.filter(([key]) => key !== "cost" || state.costs.length), now.order, (order) => set({ order })),
+  ].filter(Boolean));
+  const all = () => ordered(rows(state, now), now.order, now.unit);
+  const said = () => all().map((row) => `${row.name}: ${row.rated.map((one) => one[now.unit].words).join("; ") || row.noRate}${state.costs.length ? `, ${price(row)}` : ""}.`);
+  const price = (row) => row.costs.map((one) => `${state.races.some(({ fresh }) => fresh) || state.costs.some(({ fresh }) => fresh) ? `${one.fresh ? "yours" : "recorded"}: ` : ""}median ${significant(one.mid, 3)} ${state.unit} (${one.all.length} timings, ${significant(one.all[0], 3)} to ${significant(one.all.at(-1), 3)})`).join("; ") || row.noCost;
+
+  const show = () => {
+    const both = state.races.some(({ fresh }) => fresh);
+    const axis = rateAxis(state.races, now.unit);
+    const dear = state.costs.length ? costAxis(state.costs.filter(({ kind }) => kind === now.kind)) : null;
+    const shown = all();
+    const focused = Object.keys(places).find((key) => places[key] === document.activeElement);
+    places = {};
+    list.classList.toggle("rl-ex-costs", Boolean(dear));
+    list.replaceChildren(
+      h("li", { class: "rl-ex-head", "aria-hidden": "true" }, h("span", {}, "Variant"), h("span", {}, `Failures per ${now.unit}`), dear && h("span", {}, `${state.cost} (${state.unit})`)),
+      ...shown.map((row) => {
+        const id = unique("outcomes");
+        const open = now.open === row.key;
+        const tone = !row.rated.length ? "" : row.fails ? "bad" : row.silent ? "" : "good";
+        const mark = { bad: "✗ failed", good: "✓ did not fail", "": row.rated.length ? "? nor did a known race fail" : "" }[tone];
+        places[row.key] = row.here.length ? button(row.name, () => set({ open: open ? null : row.key }, false), { "aria-expanded": String(open), "aria-controls": id }) : null;
+        return h("li", { class: `rl-ex-row rl-ex-${tone}` },
+          h("div", { class: "rl-ex-name" }, places[row.key] ?? h("strong", {}, row.name), mark && h("span", {}, mark)),
+          h("div", {}, row.rated.length ? rateStrip(row, now.unit, axis) : null,
+            row.noRate ? h("p", {}, row.noRate) : row.rated.map((one) => h("p", {}, both ? h("b", {}, one.fresh ? "yours: " : "recorded: ") : null, one[now.unit].words))),
+          dear && h("div", {}, row.costs.length ? costStrip(row, dear) : null, h("p", {}, price(row))),
+          h("div", { class: "rl-ex-open", id, hidden: !open }, open ? row.here.map((one) => details(one, both)) : null));
+      }));
+    if (focused !== undefined) places[focused]?.focus();
+    verdict.textContent = judged(shown);
+  };
+  const judged = (shown) => {
+    if (!shown.some((row) => row.rated.length)) return `Nothing was recorded with ${worded(state, now.at)}: choose something else.`;
+    if (now.order !== "cost") return "";
+    const best = cheapest(shown);
+    return best ? `Cheapest by its median, of those that have not failed in any race of this figure: ${best.name}.`
+      : "None of those that were timed has raced here without a failure.";
+  };
+  const link = shared(el, () => written(now, state), (text) => { now = { ...now, ...parsed(text, state) }; furnish(); show(); }, say);
+  if (link) tasks.append(link);
+  model.on("change:state", () => {
+    const old = now;
+    state = model.get("state");
+    // What the reader has chosen stays; the conditions are those of what has just come in.
+    now = { ...begin(), order: old.order, open: state.variants.some(([key]) => key === old.open) ? old.open : null };
+    if (state.races.some((one) => one[old.unit])) now.unit = old.unit;
+    if (state.kinds.includes(old.kind)) now.kind = old.kind;
+    furnish();
+    show();
+    const latest = state.races.findLast(({ fresh }) => fresh);
+    say(`Fresh results. ${latest?.[now.unit]?.words ?? ""}`);
+  });
+  furnish();
+  show();
+};
+
+/** One race in full: its outcomes with grades and reasons, and the conditions. */
+const details = (one, both) => [
+  both ? h("p", {}, h("b", {}, one.fresh ? "Yours" : "Recorded")) : null,
+  one.table.length ? h("table", {},
+    h("thead", {}, h("tr", {}, ["Outcome", "Rounds", "Processes", "Grade", "Why"].map((text) => h("th", { scope: "col" }, text)))),
+    h("tbody", {}, one.table.map(([label, rounds, times, grade, why]) => h("tr", {},
+      h("th", { scope: "row" }, label), [rounds || "–", times, grade, why].map((text, i) => h("td", { "data-head": ["Rounds", "Processes", "Grade", "Why"][i] }, text)))))) : null,
+  one.said.map((text) => h("p", {}, text)),
+];
+
+const share = (px) => `${px.toFixed(2)}%`;
+const place = (at, ...inside) => s("svg", { x: share(at), overflow: "visible" }, ...inside);
+
+/** The ticks of an axis and what stands on it; x in percent, so that it fits every width. */
+const strip = (height, axis, words, draw) => {
+  const x = scale(axis.low, axis.high, 3, 97, axis.log);
+  return s("svg", { width: "100%", height: height + 18, "aria-hidden": "true" },
+    axis.ticks.map((value) => [s("line", { class: "grid", x1: share(x(value)), x2: share(x(value)), y1: 0, y2: height }),
+      s("text", { class: "quiet", x: share(x(value)), y: height + 13, "text-anchor": x(value) > 92 ? "end" : x(value) < 6 ? "start" : "middle", text: words(value) })]),
+    s("line", { class: "axis", x1: "0%", x2: "100%", y1: height, y2: height }),
+    draw((value) => clamp(x(value), 0, 100)));
+};
+
+/** Recorded: a bar. Fresh: a mark with whiskers. Nothing seen: an arrow that begins at the bound. */
+const rateStrip = (row, unit, axis) => strip(17 * row.rated.length + 7, axis, percent, (x) => row.rated.map((one, i) => {
+  const { failed, low, mid, high } = one[unit];
+  const y = 12 + 17 * i;
+  const colour = `var(--${failed ? "broken" : one.silent ? "quiet" : "fixed"})`;
+  if (!failed) {
+    return place(x(high), s("path", { d: `M0,${y - 7} v14 M0,${y} h-24 m7,-5 l-7,5 l7,5`, fill: "none", stroke: colour, "stroke-width": one.fresh ? 2 : 3 }),
+      one.fresh ? s("rect", { x: -4, y: y - 4, width: 8, height: 8, fill: colour }) : null);
+  }
+  return [s("line", { x1: share(x(low)), x2: share(x(high)), y1: y, y2: y, stroke: colour, "stroke-width": one.fresh ? 2 : 9, "stroke-opacity": one.fresh ? 1 : 0.55 }),
+    place(x(mid), one.fresh ? s("circle", { cy: y, r: 5, fill: colour }) : s("path", { d: `M0,${y - 8} v16`, stroke: colour, "stroke-width": 3 }))];
+}));
+
+const costStrip = (row, axis) => strip(17 * row.costs.length + 7, axis, (value) => significant(value), (x) => row.costs.map((one, i) => {
+  const y = 12 + 17 * i;
+  const colour = one.fresh ? "var(--accent)" : "var(--quiet)";
+  return [one.all.map((value) => s("circle", { cx: share(x(value)), cy: y, r: 3, fill: "none", stroke: colour, "stroke-opacity": 0.6 })),
+    place(x(one.mid), s("path", { d: `M0,${y - 8} v16`, stroke: one.fresh ? colour : "var(--ink)", "stroke-width": 2.5 }))];
+}));
+
+export default { render };

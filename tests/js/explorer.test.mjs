@@ -1,0 +1,82 @@
+// The explorer's rows: what there is under these conditions, in which order, on which axis; and its links.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { cheapest, costAxis, ordered, parsed, rateAxis, rows } from "../../src/racelab/widgets/explorer.js";
+
+const rate = (failed, mid, high = mid * 2, low = mid / 2) => ({ failed, low, mid, high, words: `${failed} failed` });
+const race = (variant, at, round, more = {}) => ({ variant, at, round, repetition: rate(round?.failed ?? 1, 0.5), fresh: false, silent: false, ...more });
+const cost = (variant, kind, mid) => ({ variant, kind, mid, all: [mid * 0.9, mid, mid * 1.2], fresh: false });
+const state = {
+  variants: [["broken", "no lock"], ["fixed", "a lock"], ["fixed_big", "a big lock"], ["lone", "not raced"]],
+  fields: [{ label: "GIL", options: ["off", "on"] }, { label: "Machine", options: ["one", "two"] }],
+  races: [
+    race("broken", ["off", "one"], rate(7, 0.1)), race("broken", ["on", "one"], rate(0, 0, 1e-5, 0)),
+    race("fixed", ["off", "one"], rate(0, 0, 1e-6, 0)), race("fixed_big", ["off", "one"], rate(0, 0, 1e-7, 0)),
+  ],
+  kinds: ["1 thread", "2 threads"],
+  costs: [cost("broken", "1 thread", 2), cost("fixed", "1 thread", 5), cost("fixed_big", "1 thread", 6), cost("fixed_big", "2 threads", 60), cost("lone", "1 thread", 1)],
+};
+const off = { at: ["off", "one"], unit: "round", kind: "1 thread" };
+const names = (list) => list.map(({ key }) => key);
+
+test("what was not recorded says so, and what there is instead", () => {
+  const on = rows(state, { ...off, at: ["on", "one"] });
+  assert.deepEqual(on.map(({ rated }) => rated.length), [1, 0, 0, 0]);
+  assert.equal(on[1].noRate, "Not recorded with GIL: on, Machine: one. There is: GIL: off, Machine: one.");
+  assert.match(on[3].noRate, /^Not raced/);
+  assert.equal(rows(state, { ...off, kind: "2 threads" })[0].noCost, "Not timed: 2 threads. There is: 1 thread.");
+  assert.equal(rows({ ...state, costs: [] }, off)[0].noCost, "Its cost was not recorded.");
+});
+
+test("a race without a rate of this kind says that, too", () => {
+  const cold = { ...state, races: [race("fixed", ["off", "one"], null)] };
+  assert.match(rows(cold, off)[1].noRate, /No rate per round/);
+  assert.equal(rows(cold, { ...off, unit: "repetition" })[1].noRate, "");
+});
+
+test("fresh results stand beside recorded ones of any machine, and under no other conditions", () => {
+  const fresh = { ...state, races: [...state.races, race("fixed", ["off", null], rate(0, 0, 1e-4, 0), { fresh: true })] };
+  assert.deepEqual(rows(fresh, off)[1].rated.map(({ fresh }) => fresh), [false, true]);
+  assert.equal(rows(fresh, { ...off, at: ["off", "two"] })[1].rated.length, 1);
+  assert.equal(rows(fresh, { ...off, at: ["on", "two"] })[1].rated.length, 0);
+});
+
+test("rows are put in order: by rate with the bounds first, by cost, and what has no number last", () => {
+  const list = rows(state, off);
+  assert.deepEqual(names(ordered(list, "", "round")), ["broken", "fixed", "fixed_big", "lone"]);
+  assert.deepEqual(names(ordered(list, "rate", "round")), ["fixed_big", "fixed", "broken", "lone"]);
+  assert.deepEqual(names(ordered(list, "cost", "round")), ["lone", "broken", "fixed", "fixed_big"]);
+  assert.deepEqual(names(ordered(rows(state, { ...off, kind: "2 threads" }), "cost", "round")), ["fixed_big", "broken", "fixed", "lone"]);
+});
+
+test("the cheapest is none that failed anywhere, was not raced, or whose machine shows nothing", () => {
+  assert.equal(cheapest(rows(state, off)).key, "fixed");
+  assert.equal(cheapest(rows(state, { ...off, at: ["on", "one"] })), undefined);
+  const failed = { ...state, races: [...state.races, race("fixed", ["on", "two"], rate(1, 0.01))] };
+  assert.equal(cheapest(rows(failed, off)).key, "fixed_big");
+  const silent = { ...state, races: state.races.map((one) => (one.variant === "fixed" ? { ...one, silent: true } : one)) };
+  assert.equal(cheapest(rows(silent, off)).key, "fixed_big");
+});
+
+test("axes hold every number, and do not move with the conditions", () => {
+  const { low, high, ticks } = rateAxis(state.races, "round");
+  assert.ok(low < 1e-7 && low > 0 && high === 1);
+  assert.ok(ticks.every((x) => x >= low && x <= 1) && ticks.length >= 2 && ticks.length <= 5);
+  assert.ok(rateAxis([], "round").ticks.length >= 2);
+  const near = costAxis([cost("a", "", 40), cost("b", "", 60)]);
+  assert.deepEqual([near.log, near.low], [false, 0]);
+  assert.ok(near.ticks.length >= 3);
+  const far = costAxis(state.costs);
+  assert.ok(far.log && far.low < 0.9 && far.high > 72 && far.ticks.length >= 2);
+  assert.ok(costAxis([cost("a", "", 2), cost("b", "", 20)]).ticks.length >= 2);
+});
+
+test("a link is read back, and nonsense is refused", () => {
+  assert.deepEqual(parsed("repetition.cost.1.1~0.fixed_big", state),
+    { unit: "repetition", order: "cost", kind: "2 threads", at: ["on", "one"], open: "fixed_big" });
+  assert.equal(parsed("round..0.0~1.", state).open, null);
+  for (const text of ["", "day.cost.0.0~0.", "round.size.0.0~0.", "round.cost.9.0~0.", "round.cost.0.0~5.", "round.cost.0.0.", "round.cost.0.0~0.nobody"]) {
+    assert.throws(() => parsed(text, state), undefined, text);
+  }
+});

@@ -1,0 +1,266 @@
+"""The explorer in a browser: played by keyboard, on a phone, in the dark, on paper; no kernel, no network."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import _browser as web
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from racelab import living
+from racelab.recording import recorded
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(web.CHROMIUM is None, reason=web.NO_CHROMIUM),
+]
+
+NAMES = {
+    "broken": "no lock",
+    "fixed": "critical section",
+    "fixed_pymutex": "pymutex",
+    "fixed_lock": "threading.Lock",
+    "fixed_atomic": "C++ atomic",
+}
+
+
+def figures() -> dict[str, living.Living]:
+    """Name of a page to what is on it."""
+    kept = recorded("cy_counter")
+    return {
+        "counter": living.explorer(
+            "cy_counter", variants=NAMES, cost="one increment", name="which"
+        ),
+        "fresh": living.explorer(
+            "cy_counter",
+            variants=NAMES,
+            races=[kept.result("broken"), kept.result("fixed")],
+            timed={"in C, 1 thread": {"fixed": [9.0, 10.0, 12.0]}},
+            name="which",
+        ),
+        "flags": living.explorer("folded", rates="flags", name="which"),
+        "threads": living.explorer("self_lock", name="which"),
+        "cold": living.explorer("cy_slot", name="which"),
+    }
+
+
+PAGES = ["counter", "fresh", "flags", "threads", "cold"]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A folder with the pages."""
+    folder = tmp_path_factory.mktemp("explorer")
+    shutil.copytree(living.WIDGETS, folder / "living")
+    shutil.copytree(web.ROOT / "book/_static", folder / "static")
+    styles = "static/book.css", "living/base.css", "living/explorer.css"
+    links = "".join(f'<link rel="stylesheet" href="{style}">' for style in styles)
+    # As a page of the site has it, so that the book's own styles meet it.
+    around = '<div class="bd-article cell_output"><div class="text_html">'
+    for name, figure in figures().items():
+        (folder / f"{name}.html").write_text(
+            '<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><link rel="icon" href="data:,">'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{name}</title>{links}'
+            "<style>body { background: var(--rl-paper); color: var(--rl-ink); margin: 1rem auto; max-width: 50rem; padding: 0 1rem; font-family: sans-serif; }</style>"
+            f'<script type="module" src="living/mount.js"></script></head><body><main><h1>{name}</h1>{around}{figure.as_html()}</div></div></main></body></html>',
+            encoding="utf-8",
+        )
+    with web.served(folder) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser: Browser, base: str) -> Iterator[Page]:
+    """The counter, on a desktop."""
+    with web.offline(browser, base) as (context, watch):
+        page = context.new_page()
+        show(page, base, "counter")
+        yield page
+    assert watch.outside == watch.failed == watch.messages == []
+
+
+def show(page: Page, base: str, name: str, hash: str = "") -> None:
+    """Open a page and wait until its figure is drawn."""
+    page.goto(f"{base}{name}.html{hash}")
+    page.locator(".rl-alive .rl-ex-row").first.wait_for()
+
+
+def order(page: Page) -> list[str]:
+    """The variants as they stand."""
+    return page.locator(".rl-ex-name > :first-child").all_inner_texts()
+
+
+@pytest.mark.parametrize("mode", web.MODES)
+@pytest.mark.parametrize("width", web.WIDTHS)
+@pytest.mark.parametrize("name", PAGES)
+def test_it_is_fit_to_be_seen(
+    browser: Browser, base: str, name: str, width: int, mode: str
+) -> None:
+    """At first, and with a variant open: nothing missing, nothing too wide, nothing that axe objects to."""
+    with web.offline(browser, base, mode, width) as (context, watch):
+        page = context.new_page()
+        show(page, base, name)
+        page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
+        assert web.overflow(page) == []
+        assert web.violations(page) == []
+
+        page.get_by_role("radio", name="by rate").check()
+        page.locator(".rl-ex-name button").last.click()
+        expect(page.locator(".rl-ex-open:visible")).to_have_count(1)
+        web.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(
+            path=web.SCREENSHOTS / f"explorer-{name}-{width}-{mode}.png", full_page=True
+        )
+        assert web.overflow(page) == []
+        assert web.violations(page) == []
+    assert watch.outside == watch.failed == watch.messages == []
+
+
+def test_it_is_played_by_keyboard_and_said(page: Page) -> None:
+    says = page.locator(".rl-living [role=status]")
+    assert order(page) == list(NAMES.values())
+    page.get_by_role("radio", name="as written").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("radio", name="by cost")).to_be_checked()
+    medians = figures()["counter"].state["costs"]
+    wanted = sorted(
+        (one for one in medians if one["kind"] == "in C, 1 thread"), key=lambda one: one["mid"]
+    )
+    assert order(page) == [NAMES[one["variant"]] for one in wanted]
+    cheapest = next(NAMES[one["variant"]] for one in wanted if one["variant"] != "broken")
+    expect(says).to_contain_text(
+        f"of those that have not failed in any race of this figure: {cheapest}."
+    )
+
+    button = page.get_by_role("button", name="no lock")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="no lock")).to_be_focused()
+    expect(page.get_by_role("button", name="no lock")).to_have_attribute("aria-expanded", "true")
+    expect(page.get_by_role("row", name="updates lost")).to_contain_text("FORBIDDEN")
+    page.keyboard.press("Enter")
+    expect(page.locator(".rl-ex-open:visible")).to_have_count(0)
+
+
+def test_every_control_is_reached_by_tab(page: Page) -> None:
+    page.locator("h1").click()
+    reached = []
+    for _ in range(9):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate(
+                "() => document.activeElement.closest('fieldset')?.querySelector('legend').textContent || document.activeElement.textContent"
+            )
+        )
+    assert reached[:4] == ["GIL", "Rate per", "Cost of one increment", "Order"]
+    assert reached[4:9] == list(NAMES.values())
+
+
+def test_what_was_not_recorded_says_so_and_shows_no_picture(page: Page) -> None:
+    page.get_by_role("radio", name="on", exact=True).check()
+    row = page.locator(".rl-ex-row", has_text="pymutex")
+    expect(row).to_contain_text("Not recorded with GIL: on. There is: GIL: off.")
+    expect(row.locator("div > svg")).to_have_count(1)  # its cost
+    expect(row.get_by_role("button")).to_have_count(0)
+    expect(page.locator(".rl-ex-row", has_text="no lock")).to_contain_text("nor did a known race fail")
+    page.get_by_role("radio", name="by cost").check()
+    expect(page.locator(".rl-ex-verdict")).to_have_text(
+        "None of those that were timed has raced here without a failure."
+    )
+
+
+def test_no_failure_is_drawn_as_a_bound(page: Page) -> None:
+    for text in page.locator(".rl-ex-good p:first-of-type").all_inner_texts():
+        if "failed" in text:
+            assert "sure the rate is below" in text
+    assert page.locator(".rl-ex-good svg path[d*='h-24']").count() == len(NAMES) - 1
+    assert page.locator(".rl-ex-bad svg path[d*='h-24']").count() == 0
+
+
+def test_a_link_brings_the_same_view_back(page: Page, base: str) -> None:
+    page.get_by_role("radio", name="in C, 2 threads").check()
+    page.get_by_role("radio", name="repetition").check()
+    page.get_by_role("radio", name="by cost").check()
+    page.get_by_role("button", name="no lock").click()
+    page.get_by_role("button", name="Link to this").click()
+    address = page.url
+    seen = order(page)
+    page.goto("about:blank")
+    show(page, base, "counter", address[address.index("#") :])
+    expect(page.get_by_role("radio", name="by cost")).to_be_checked()
+    expect(page.get_by_role("radio", name="in C, 2 threads")).to_be_checked()
+    expect(page.get_by_role("radio", name="repetition")).to_be_checked()
+    expect(page.get_by_role("button", name="no lock")).to_have_attribute("aria-expanded", "true")
+    assert order(page) == seen
+    page.goto("about:blank")
+    show(page, base, "counter", "#which=day.cost.0.0.")
+    expect(page.get_by_role("radio", name="as written")).to_be_checked()
+
+
+def test_fresh_results_of_a_kernel_flow_in(page: Page) -> None:
+    """As anywidget does it: a model whose state is replaced."""
+    fresh = figures()["fresh"].state
+    page.evaluate(
+        """async (fresh) => {
+          const { default: figure } = await import("./living/explorer.js");
+          let state = JSON.parse(document.querySelector("figure script").textContent);
+          const el = document.createElement("div");
+          document.querySelector("main").replaceChildren(el);
+          await figure.render({ el, model: {
+            get: () => state,
+            on: (_, changed) => { window.race = () => { state = fresh; changed(); }; },
+          } });
+        }""",
+        fresh,
+    )
+    page.get_by_role("radio", name="by cost").check()
+    page.get_by_role("button", name="no lock").click()
+    expect(page.get_by_text("yours:")).to_have_count(0)
+    page.evaluate("() => race()")
+    expect(page.locator(".rl-ex-row p b", has_text="yours:")).to_have_count(2)
+    expect(page.get_by_role("radio", name="by cost")).to_be_checked()
+    expect(page.get_by_role("button", name="no lock")).to_have_attribute("aria-expanded", "true")
+    expect(page.locator("[role=status]")).to_contain_text("Fresh results.")
+    expect(page.get_by_role("button", name="Link to this")).to_have_count(0)
+
+
+def test_paper_and_a_viewer_without_javascript_get_a_table(
+    browser: Browser, base: str, page: Page
+) -> None:
+    still = page.locator(".rl-still table")
+    expect(still).to_be_hidden()
+    page.emulate_media(media="print")
+    expect(still).to_be_visible()
+    expect(page.locator(".rl-living")).to_be_hidden()
+    with web.offline(browser, base, width=360, java_script_enabled=False) as (context, _watch):
+        plain = context.new_page()
+        plain.goto(f"{base}counter.html")
+        table = plain.locator(".rl-still table")
+        expect(table).to_contain_text("sure the rate is below")
+        box = table.bounding_box()
+        assert box
+        assert box["x"] + box["width"] <= 360
+
+
+def test_it_is_quick(page: Page, base: str) -> None:
+    """Script until it is drawn, and of a choice, in ms; the best of some, as others use this machine, too."""
+    drawn, choices = [], []
+    for _ in range(5):
+        show(page, base, "counter")
+        drawn.append(float(page.locator("figure").get_attribute("data-ms") or "inf"))
+        choices.append(
+            page.evaluate(
+                """() => {
+                  const radios = document.querySelectorAll('input[type=radio]');
+                  const began = performance.now();
+                  for (const radio of radios) radio.click();
+                  return (performance.now() - began) / radios.length;
+                }"""
+            )
+        )
+    print(f"drawn {min(drawn):.1f} ms, a choice {min(choices):.2f} ms")
+    assert min(drawn) < 100
+    assert min(choices) < 8

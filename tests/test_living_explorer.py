@@ -1,0 +1,209 @@
+"""The explorer: what it shows of recorded and fresh races, and how fresh results flow into it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from racelab import living, stats
+from racelab.living import Explorer
+from racelab.recording import recorded
+from racelab.result import Result
+
+LAB = "cy_counter"
+
+
+def race(variant: str = "broken", **wanted: Any) -> Result:
+    """A recorded race of the counter."""
+    return recorded(LAB).result(variant, **{"gil": False, **wanted})
+
+
+def rates(state: Any) -> list[dict[str, Any]]:
+    """All rates in a state."""
+    return [one[unit] for one in state["races"] for unit in ("round", "repetition") if one[unit]]
+
+
+def test_every_recorded_race_is_there_with_the_rate_that_the_result_has() -> None:
+    figure = living.explorer(LAB)
+    state = json.loads(json.dumps(figure.state, allow_nan=False))
+    seen = recorded(LAB)
+
+    assert len(state["races"]) == len(seen.races)
+    for shown, result in zip(state["races"], seen.races, strict=True):
+        rate = result.rate_per_round
+        assert rate
+        assert shown["variant"] == result.variant
+        assert shown["round"]["words"] == str(rate)
+        assert shown["round"]["high"] == pytest.approx(rate.high, rel=1e-3)
+        assert shown["table"] == [list(row) for row in result.table()]
+    assert seen.about in figure.caption
+    assert len(figure.as_html()) < 60_000
+
+
+def test_only_what_the_races_differ_in_is_switched() -> None:
+    state = living.explorer(LAB).state
+    assert state["fields"] == [{"label": "GIL", "options": ["off", "on"]}]
+    assert state["at"] == ["off"]
+    assert living.explorer("per_thread").state["fields"] == []
+    labels = {one["label"] for one in living.explorer("borrowed_ref").state["fields"]}
+    assert labels == {"Threads", "GIL", "Window"}
+
+
+def test_no_failure_is_a_bound_and_never_a_zero() -> None:
+    state = living.explorer(LAB).state
+    clean = [rate for rate in rates(state) if not rate["failed"]]
+    assert clean
+    assert all(rate["high"] > 0 and "sure the rate is below" in rate["words"] for rate in clean)
+
+
+def test_the_cost_is_what_was_recorded() -> None:
+    state = living.explorer(LAB).state
+    rows = recorded(LAB).rows("cost")
+    assert state["kinds"] == ["in C, 1 thread", "in C, 2 threads", "from Python, 1 thread"]
+    [alone] = [
+        one
+        for one in state["costs"]
+        if one["variant"] == "fixed" and one["kind"] == "in C, 1 thread"
+    ]
+    wanted = [
+        row["core_ns"]
+        for row in rows
+        if (row["variant"], row["from"], row["threads"]) == ("fixed", "in C", 1)
+    ]
+    assert alone["all"] == pytest.approx(sorted(wanted), rel=1e-3)
+    assert living.explorer("tokenizer").state["costs"] == [], "no variant's ns was recorded"
+
+
+def test_variants_and_costs_can_be_named() -> None:
+    figure = living.explorer(
+        "per_thread",
+        variants={"fixed": "thread_local", "lock": "a lock"},
+        costs={"fixed": [3.0, 1.0, 2.0], "lock": [9], "fixed_tss": [5]},
+        timed={"fixed": [4.0]},
+    )
+    assert figure.state["variants"] == [["fixed", "thread_local"], ["lock", "a lock"]]
+    assert {one["variant"] for one in figure.state["races"]} == {"fixed"}
+    assert [(one["variant"], one["mid"], one["fresh"]) for one in figure.state["costs"]] == [
+        ("fixed", 2.0, False),
+        ("lock", 9.0, False),
+        ("fixed", 4.0, True),
+    ]
+
+
+def test_a_measurement_of_rates_is_raced_by_its_columns() -> None:
+    state = living.explorer("folded", rates="flags").state
+    [field] = state["fields"]
+    assert field["label"] == "Compiled with"
+    assert field["options"] == ["the lab's own flags", "-O0", "-O1", "-O2"]
+    rows = [
+        row
+        for row in recorded("folded").rows("flags")
+        if (row["variant"], row["flags"]) == ("broken", "-O0")
+    ]
+    failed, runs = [row["failed"] for row in rows], [row["rounds"] for row in rows]
+    wanted = stats.cluster_bootstrap(failed, runs)
+    [shown] = [one for one in state["races"] if (one["variant"], one["at"]) == ("broken", ["-O0"])]
+    assert shown["round"]["words"] == str(wanted)
+
+
+def test_a_fresh_result_stands_beside_the_recorded_ones_of_another_machine() -> None:
+    mine = replace(race(), machine="mine", python="3.13.9")
+    state = mine.explore().state
+    assert [one["at"] for one in state["races"] if one["fresh"]] == [["off"]]
+    assert "mine" not in json.dumps(state["fields"])
+    assert len(state["races"]) == len(recorded(LAB).races) + 1
+
+
+def test_a_widened_result_is_never_among_those_that_are_not() -> None:
+    state = replace(race(), widened=True).explore().state
+    labels = [one["label"] for one in state["fields"]]
+    assert "Window" in labels
+    number = labels.index("Window")
+    at = {one["at"][number] for one in state["races"] if one["fresh"]}
+    assert at == {"held open (widened)"} == {state["at"][number]}
+
+
+def test_a_lab_of_a_notebook_has_no_recording_and_is_shown_all_the_same() -> None:
+    figure = replace(race(), lab="own", variant=None).explore()
+    assert isinstance(figure, Explorer)
+    assert figure.state["variants"] == [["", "this lab"]]
+    assert len(figure.state["races"]) == 1
+    assert figure.state["costs"] == []
+    assert "this lab" in figure.still
+
+
+def test_explore_works_outside_of_the_book(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    result = race()
+    monkeypatch.setenv("RACELAB_BOOK", str(tmp_path))
+    assert len(result.explore().state["races"]) == 1
+
+
+def test_fresh_results_flow_into_the_figure_that_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("anywidget")
+    monkeypatch.delenv(living.STATIC, raising=False)
+    figure = race("broken").explore()
+    assert "application/vnd.jupyter.widget-view+json" in figure._repr_mimebundle_()
+    [widget] = figure._widgets
+    before = len(widget.state["races"])
+
+    figure.update(race("fixed"))
+    assert len(widget.state["races"]) == before + 1
+    assert widget.state["races"][-1]["variant"] == "fixed"
+    assert widget.state["races"][-1]["fresh"]
+    assert 'model.on("change:state"' in living.module_text("explorer")
+
+
+def test_racing_again_adds_rounds_and_changed_source_begins_anew() -> None:
+    once = race("fixed")
+    figure = once.explore()
+    figure.update(once)
+    [fresh] = [one for one in figure.state["races"] if one["fresh"]]
+    assert fresh["round"]["words"].startswith(f"0 of {2 * once.rounds:,} rounds")
+
+    figure.update(replace(once, source_sha256="changed"))
+    [fresh] = [one for one in figure.state["races"] if one["fresh"]]
+    assert fresh["round"]["words"].startswith(f"0 of {once.rounds:,} rounds")
+
+
+def test_a_refused_result_leaves_the_figure_as_it_was() -> None:
+    figure = race().explore()
+    before = figure.state
+    with pytest.raises(ValueError, match="dice: this figure is about cy_counter"):
+        figure.update(replace(race(), lab="dice"))
+    assert figure.state is before
+    figure.update(race("fixed"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "how", "says"),
+    [
+        (ValueError, {"slug": "no_such_lab"}, "there is nothing to show"),
+        (ValueError, {"slug": LAB, "costs": {"fixed": [0]}}, "list of positive numbers"),
+        (ValueError, {"slug": LAB, "costs": {"fixed": []}}, "list of positive numbers"),
+        (LookupError, {"slug": LAB, "rates": "speed"}, "no measurement 'speed'"),
+        (LookupError, {"slug": "no_such_lab", "rates": "speed"}, "nothing is recorded"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(
+    kind: type[Exception], how: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(kind, match=says):
+        living.explorer(**how)
+
+
+def test_paper_gets_the_rates_and_costs_it_begins_with() -> None:
+    still = living.explorer(LAB, variants={"fixed": "a <lock>"}, cost="one increment").still
+    assert "a &lt;lock&gt;" in still
+    assert str(race("fixed").rate_per_round) in still
+    assert "one increment, in C, 1 thread (ns, median)" in still
+    assert re.search(r"<td>[\d.]+</td>", still)
+
+
+def test_the_representation_of_a_result_is_as_it_was() -> None:
+    result = race()
+    assert result._repr_html_().startswith("<")
+    assert "explore" not in repr(result)
