@@ -50,6 +50,7 @@ WAITING = tuple(
         "living",
         "living_explorer",
         "living_interleaver",
+        "living_scan",
         "living_timeline",
         "plan",
         "reports",

@@ -13,6 +13,7 @@ from racelab.living._explorer import Explorer, explorer
 from racelab.living._figure import STATIC, WIDGETS, Living, module_text, style_text
 from racelab.living._interleaver import interleaver
 from racelab.living._planner import planner
+from racelab.living._scan import scan
 
 __all__ = [
     "STATIC",
@@ -23,5 +24,6 @@ __all__ = [
     "interleaver",
     "module_text",
     "planner",
+    "scan",
     "style_text",
 ]

@@ -1,0 +1,249 @@
+"""One call along another: the peak of an offset scan, and where each way to release threads puts them."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Mapping
+from statistics import quantiles
+from typing import TYPE_CHECKING, Any
+
+from racelab.living._figure import Living
+
+if TYPE_CHECKING:
+    from racelab.racing import Scan
+    from racelab.result import Result
+
+    Skews = Result | Iterable[float]
+
+#: The recording that stands in for what is not given.
+SLUG = "green"
+TWENTIETHS = 20
+
+
+def scan(
+    points: Scan | Iterable[Mapping[str, Any]] | None = None,
+    skews: Mapping[str, Skews] | None = None,
+    *,
+    way: str | None = None,
+    failure: str = "each thread loads before the other stores, and an update is lost",
+    window: str = "from load to store",
+    name: str = "scan",
+) -> Living:
+    """One call is moved along another: where their windows meet, and which releases bring them there.
+
+    Two lanes, one of which the reader drags; below them the hit rate against the offset; and on the same axis how
+    far apart each way to release two threads puts them. Ways that were recorded under the same name get a line.
+
+    Args:
+        points: of an offset scan: what `scan_offsets` returns, or dicts with ``offset_ns``, ``hits`` and
+            ``rounds``, any order. A positive offset delays thread A, the first. Default: the recorded scan.
+        skews: name of a way to release two threads -> a `Result`, or the skews of some releases, from the first
+            thread to the last, ns. Default: what was recorded.
+        way: the one it begins with, at its median. Default: the first whose name has "Barrier" in it, else the first.
+        failure: what happens where the windows overlap, as the end of a sentence.
+        window: what a window is, in a few words.
+        name: what links to a view are called; unique on a page.
+
+    Raises:
+        FileNotFoundError: something is left to its default and nothing is recorded.
+        ValueError: the scan has no peak with two sides; a way has fewer than two skews or one below 0; `way` is
+            none of them.
+
+    Example:
+        >>> living.scan(rl.scan_offsets("lost_update"), {"mine": [1200, 900, 1500]})
+        Living('scan')
+    """
+    from racelab import stats
+
+    rows = sorted(_points(points), key=lambda row: row["offset_ns"])
+    rates = [stats.rate_per_round(row["hits"], row["rounds"], method="wilson") for row in rows]
+    band = stats.half_height([row["offset_ns"] for row in rows], [rate.estimate for rate in rates])
+    if band is None:
+        raise ValueError(
+            "this scan has no peak with two sides, so there is no window to show: scan more rounds, on two cores."
+        )
+    before = _recorded_ways(band)
+    ways = (
+        {key: _way(key, given, band) for key, given in skews.items()}
+        if skews is not None
+        else before
+    )
+    chosen = way or next((key for key in ways if "Barrier" in key), next(iter(ways), None))
+    if chosen not in ways:
+        raise ValueError(f"way={way!r} is none of: {', '.join(ways) or '(no ways given)'}.")
+    state = {
+        "points": [
+            [row["offset_ns"], row["hits"], row["rounds"], rate.estimate, rate.low, rate.high]
+            for row, rate in zip(rows, rates, strict=True)
+        ],
+        "band": [round(edge, 1) for edge in band],
+        "ways": [
+            {"name": key, **found, "before": before.get(key) if skews is not None else None}
+            for key, found in ways.items()
+        ],
+        "way": list(ways).index(chosen),
+        "failure": failure,
+        "window": window,
+    }
+    caption = (
+        "When do two windows meet? Drag thread A, in the picture or with the slider, or let it go where the next release of a way puts it. "
+        "Between two dots lies a twentieth of a way's releases; they stand on both sides, as clocks do not say who was first. "
+        "The axis is stretched in the middle. The band is as wide as the peak at half its height, a window half of that; "
+        "it is drawn with sharp edges, which the peak has not."
+    )
+    return Living("scan", state, caption, _scan_still(state), name)
+
+
+def _points(given: Scan | Iterable[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+    """Points of a scan that have rounds."""
+    from racelab.racing import Scan
+    from racelab.recording import recorded
+
+    if given is None:
+        given = recorded(SLUG).rows("scan")
+    rows = given.points if isinstance(given, Scan) else given
+    return [
+        {
+            "offset_ns": float(row["offset_ns"]),
+            "hits": int(row["hits"]),
+            "rounds": int(row["rounds"]),
+        }
+        for row in rows
+        if row["rounds"]
+    ]
+
+
+def _recorded_ways(band: tuple[float, float]) -> dict[str, dict[str, Any]]:
+    """What was recorded: of the ways in Python the twentieths, of racelab's own all releases."""
+    from racelab.recording import recorded
+
+    try:
+        seen = recorded(SLUG)
+        rows = seen.rows("releases")
+    except (FileNotFoundError, LookupError):
+        return {}
+    cuts: dict[str, list[float]] = {}
+    for row in rows:
+        cuts.setdefault(row["way"], []).append(row["ns"])
+    found = {
+        key: {
+            "cuts": [round(ns) for ns in at],
+            "inside": sum(_share(ns, ns, band) for ns in at) / TWENTIETHS,
+            "n": None,
+        }
+        for key, at in cuts.items()
+    }
+    for race in seen.races:
+        key = f"racelab, {race.release}"
+        if race.lab == "lost_update" and race.variant == "broken" and key not in found:
+            found[key] = _way(key, race, band)
+    return found
+
+
+def _way(name: str, given: Skews, band: tuple[float, float]) -> dict[str, Any]:
+    """The twentieths of some releases, how many there are, and what share of them falls into the band.
+
+    Raises:
+        ValueError: too few, or below 0.
+    """
+    bins = getattr(given, "skew_bins", None)
+    if bins is None:
+        bins = [(float(ns), float(ns), 1) for ns in given]  # type: ignore[union-attr]
+    bins = sorted(bins)
+    n = sum(count for *_, count in bins)
+    if n < 2 or bins[0][0] < 0:
+        raise ValueError(f"{name!r}: give at least two skews, in ns, none below 0; got {n}.")
+    if all(low == high for low, high, _ in bins):
+        cuts = [max(0.0, ns) for ns in quantiles([ns for ns, *_ in bins], n=TWENTIETHS)]
+    else:
+        cuts = [_at(bins, n * k / TWENTIETHS) for k in range(1, TWENTIETHS)]
+    inside = sum(count * _share(low, high, band) for low, high, count in bins) / n
+    return {"cuts": [round(ns) for ns in cuts], "inside": inside, "n": n}
+
+
+def _at(bins: Iterable[tuple[float, float, int]], rank: float) -> float:
+    """The skew that so many releases do not exceed: a bin's releases are taken to be spread evenly."""
+    passed, high = 0.0, 0.0
+    for low, high, count in bins:
+        if passed + count >= rank:
+            return low + (high - low) * (rank - passed) / count
+        passed += count
+    return high
+
+
+def _share(low: float, high: float, band: tuple[float, float]) -> float:
+    """What share of skews from low to high is inside the band, each order of the threads as likely as the other."""
+    shares = []
+    for left, right in (band, (-band[1], -band[0])):
+        if low == high:
+            shares.append(float(left < low < right))
+        else:
+            shares.append(max(0.0, min(high, right) - max(low, left)) / (high - low))
+    return sum(shares) / 2
+
+
+# ---------------------------------------------------------------------------------------------------
+# On paper
+# ---------------------------------------------------------------------------------------------------
+
+WIDE, PEAK, ROW = 480, 130, 30
+
+
+def _scan_still(state: Mapping[str, Any]) -> str:
+    """The peak, and the ways below it, on the axis that scan.js uses."""
+    points, (low, high) = state["points"], state["band"]
+    soft = (high - low) / 8
+    reach = max(
+        [abs(point[0]) for point in points] + [way["cuts"][-1] for way in state["ways"]] + [1e4]
+    )
+
+    def x(ns: float) -> float:
+        return round(WIDE / 2 * (1 + math.asinh(ns / soft) / math.asinh(reach / soft)), 1)
+
+    top = max(point[3] for point in points)
+    foot = 20 + PEAK
+    curve = " ".join(f"{x(point[0])},{foot - PEAK * point[3] / top:.1f}" for point in points)
+    powers = [10.0**k for k in range(2, 10) if 10.0**k <= reach]
+    marks = [
+        0.0,
+        *(sign * ns for ns in powers[:: -2 if len(powers) > 3 else 1] for sign in (-1, 1)),
+    ]
+    ticks = "".join(
+        f'<text x="{x(ns)}" y="{foot + 18}" text-anchor="middle">{_apart(ns)}</text>'
+        for ns in marks
+    )
+    rows = ""
+    for number, way in enumerate(state["ways"]):
+        y = foot + 62 + ROW * number
+        dots = "".join(
+            f'<circle cx="{x(sign * ns)}" cy="{y}" r="2.2"/>'
+            for ns in way["cuts"]
+            for sign in (-1, 1)
+        )
+        rows += f'<text x="0" y="{y - 9}">{html.escape(way["name"])}</text>{dots}'
+    words = (
+        f"Hit rate against how much later thread A begins: at most {100 * top:.2g} %, {high - low:.0f} ns wide at half that height. "
+        + "; ".join(
+            f"{way['name']}: median {_apart(way['cuts'][9])} apart" for way in state["ways"]
+        )
+    )
+    height = foot + 62 + ROW * len(state["ways"])
+    return (
+        f'<svg role="img" aria-label="{html.escape(words)}." viewBox="-24 0 {WIDE + 48} {height}" '
+        f'style="max-width:100%;width:{WIDE + 48}px" font-size="13" fill="currentColor">'
+        f'<rect x="{x(low)}" y="20" width="{x(high) - x(low):.1f}" height="{height - 30}" opacity="0.12"/>'
+        f'<text x="0" y="12">hit rate, at most {100 * top:.2g} %</text>'
+        f'<polyline points="{curve}" fill="none" stroke="currentColor" stroke-width="2"/>'
+        f'<line x1="0" x2="{WIDE}" y1="{foot}" y2="{foot}" stroke="currentColor" opacity="0.5"/>{ticks}'
+        f'<text x="{WIDE / 2}" y="{foot + 36}" text-anchor="middle">A begins later than B by this much</text>{rows}</svg>'
+    )
+
+
+def _apart(ns: float) -> str:
+    """A time as the figure writes it."""
+    size, sign = abs(ns), "\N{MINUS SIGN}" * (ns < 0)
+    for unit, factor in (("ms", 1e6), ("µs", 1e3)):
+        if size >= factor:
+            return f"{sign}{size / factor:.3g} {unit}"
+    return f"{sign}{size:.0f} ns" if ns else "0"
