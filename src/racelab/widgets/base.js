@@ -46,7 +46,7 @@ export const duration = (seconds) => {
   for (const [unit, size] of [["years", 31557600], ["days", 86400], ["h", 3600], ["min", 60]]) {
     if (seconds >= 2 * size) return `${count(seconds / size)} ${unit}`;
   }
-  return seconds >= 1e-3 ? `${significant(seconds)} s` : seconds >= 1e-6 ? `${significant(seconds * 1e3)} ms` : "under 1 µs";
+  return seconds >= 1e-3 ? `${significant(seconds)} s` : seconds >= 1e-6 ? `${significant(seconds * 1e6)} µs` : "under 1 µs";
 };
 
 let made = 0;

@@ -30,26 +30,30 @@ export const render = ({ model, el }) => {
   el.append(controls, drawn, says);
   const say = announcer(el);
 
-  const set = (change) => {
+  /** Show a change; the control that made it, `by`, stays where the reader has put it. */
+  const set = (change, by) => {
     Object.assign(now, change);
     // The count follows, unless it is the count that was moved: then the confidence does.
     if ("n" in change && !("sure" in change)) now.sure = clamp(detection(now.p, now.n), ...SURE);
     else if (!("n" in change)) now.n = clamp(needed(now.p, now.sure), ...N);
     for (const [name, control] of Object.entries(sliders)) {
-      if (!(name in change)) control.set(now[name]);
+      if (name !== by) control.set(now[name]);
     }
+    if ("p" in change && by !== "known") known?.set("");
     show();
   };
   const sliders = {
-    p: slider({ label: `Rate per ${unit}`, min: P[0], max: P[1], log: true, value: now.p, words: percent, change: (p) => set({ p }) }),
-    sure: slider({ label: "How sure", min: 0, max: 1, value: sureness(now.sure), steps: 200, words: (t) => percent(fromSureness(t)), change: (t) => set({ sure: fromSureness(t) }) }),
-    n: slider({ label: `Number of ${unit}s`, min: N[0], max: N[1], log: true, steps: 400, value: now.n, words: (x) => count(Math.round(x)), change: (n) => set({ n: Math.round(n) }) }),
+    p: slider({ label: `Rate per ${unit}`, min: P[0], max: P[1], log: true, value: now.p, words: percent, change: (p) => set({ p }, "p") }),
+    sure: slider({ label: "How sure", min: 0, max: 1, value: sureness(now.sure), steps: 200, words: (t) => percent(fromSureness(t)), change: (t) => set({ sure: fromSureness(t) }, "sure") }),
+    n: slider({ label: `Number of ${unit}s`, min: N[0], max: N[1], log: true, steps: 400, value: now.n, words: (x) => count(Math.round(x)), change: (n) => set({ n: Math.round(n) }, "n") }),
   };
   const plain = sliders.sure.set;
   sliders.sure.set = (sure) => plain(sureness(sure));
+  let known;
   if (state.presets.length) {
     const options = [["", "a rate of your own"], ...state.presets.map((one, i) => [String(i), `${one.name}: ${percent(one.p)}`])];
-    controls.append(menu({ label: "Recorded here", options, value: "", change: (i) => i !== "" && set({ p: clamp(state.presets[i].p, ...P) }) }).element);
+    known = menu({ label: "Recorded", options, value: "", change: (i) => i !== "" && set({ p: clamp(state.presets[i].p, ...P) }, "known") });
+    controls.append(known.element);
   }
   controls.append(...Object.values(sliders).map((one) => one.element));
 

@@ -1,0 +1,73 @@
+"""The planner in a browser: its controls agree, whichever of them was moved."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import _browser as web
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from racelab import living
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(web.CHROMIUM is None, reason=web.NO_CHROMIUM),
+]
+
+
+@pytest.fixture
+def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A page with a planner and two rates to choose from."""
+    folder = tmp_path_factory.mktemp("planner")
+    shutil.copytree(living.WIDGETS, folder / "living")
+    figure = living.planner(
+        0.001,
+        speeds={"runs": 1e6},
+        presets=[{"name": "rare", "p": 1e-5}, {"name": "frequent", "p": 0.3}],
+    ).as_html()
+    (folder / "index.html").write_text(
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,"><title>planner</title>'
+        '<link rel="stylesheet" href="living/base.css"><script type="module" src="living/mount.js"></script></head>'
+        f"<body><main><h1>planner</h1>{figure}</main></body></html>",
+        encoding="utf-8",
+    )
+    with web.served(folder) as base, web.offline(browser, base) as (context, watch):
+        page = context.new_page()
+        page.goto(base)
+        page.locator(".rl-drawn svg").wait_for()
+        yield page
+        assert web.violations(page) == []
+    assert watch.outside == watch.failed == watch.messages == []
+
+
+def test_the_sliders_follow_a_recorded_rate_and_let_go_of_it(page: Page) -> None:
+    rate = page.get_by_role("slider", name="Rate per run")
+    recorded = page.get_by_role("combobox", name="Recorded")
+    recorded.select_option(label="rare: 0.001\u00a0%")
+    expect(rate).to_have_attribute("aria-valuetext", "0.001\u00a0%")
+    expect(page.get_by_role("slider", name="Number of runs")).to_have_attribute(
+        "aria-valuetext", "299,572"
+    )
+    expect(page.locator(".rl-living [role=status]")).to_contain_text("at a rate of 0.001\u00a0%")
+
+    rate.focus()
+    page.keyboard.press("ArrowRight")
+    expect(recorded).to_have_value("")
+
+
+def test_the_sliders_follow_a_link(page: Page) -> None:
+    page.evaluate("() => { location.hash = 'planner=0.01,0.9,229'; }")
+    for name, words in {"Rate per run": "1\u00a0%", "How sure": "90\u00a0%"}.items():
+        expect(page.get_by_role("slider", name=name)).to_have_attribute("aria-valuetext", words)
+
+
+def test_a_slider_goes_where_the_keyboard_sends_it(page: Page) -> None:
+    """Counts are whole, so a slider set from its own count would never leave 1."""
+    number = page.get_by_role("slider", name="Number of runs")
+    number.focus()
+    page.keyboard.press("Home")
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    expect(number).to_have_value("10")
