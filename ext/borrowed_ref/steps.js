@@ -22,7 +22,7 @@ const writer = (put, another, drop) => ({ call: "replace()", own: { stranger: { 
     s["list[0]"] = use.make("Q", { is: "1.0" });
     use.decref(old);
   } },
-  { line: another, note: "in the memory that is free, if there is any", run: (s, own, me, use) => {
+  { line: another, note: "another float, in freed memory if there is any", run: (s, own, me, use) => {
     own.stranger = use.make(s.P.freed ? "P" : "S", { is: "-1.0" });
   } },
   { line: drop, run: (s, own, me, use) => {

@@ -12,10 +12,10 @@ const look = (line, done) => ({ line, run: (s, own) => {
   return own.found.to === null ? {} : { goto: done };
 } });
 const fill = (line) => [
-  { line, note: "the first rows", run: (s) => { s.room.holds = "half a table"; } },
-  { line, note: "the other rows", run: (s) => { s.room.holds = "a table"; } },
+  { line, note: "the first rows", run: (s) => { s.room.holds = "half full"; } },
+  { line, note: "the other rows", run: (s) => { s.room.holds = "full"; } },
 ];
-const compute = (line) => ({ line, mark: "compute", run: (s, own) => { own.crc = s.room.holds === "a table" ? "right" : "wrong"; } });
+const compute = (line) => ({ line, mark: "compute", run: (s, own) => { own.crc = s.room.holds === "full" ? "right" : "wrong"; } });
 const show = (line) => ({ line, run: (s) => { s.rows = { to: "room" }; } });
 
 export default {
