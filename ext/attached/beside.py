@@ -1,8 +1,9 @@
 """Collect garbage beside a thread that naps in C, and say how long each collection took.
 
-Runs in a child process. argv: MODULE (attached_broken or attached_fixed), COLLECTIONS, NAP_MS, BYSTANDERS.
+Runs in a child process. argv: MODULE (attached_broken or attached_fixed), COLLECTIONS, NAP_MS, BYSTANDERS,
+and, where shorter pauses than a twentieth of a nap are to be seen, LONG_US.
 Leaves `result`: for each collection when it was wanted, begun and done, and for a timeline the spans
-of each thread; all in ns on the clock of time.monotonic_ns().
+of each thread; all in ns on the clock of time.monotonic_ns(). `call` is the C function that it is in.
 """
 
 import gc
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 
-module, (collections, nap_ms, bystanders) = sys.argv[1], map(int, sys.argv[2:])
+module, (collections, nap_ms, bystanders) = sys.argv[1], map(int, sys.argv[2:5])
 nap = importlib.import_module(module).nap
 now = time.monotonic_ns
 
@@ -20,14 +21,15 @@ IN_C = "attached" if module.endswith("broken") else "detached"
 # Without the GIL only a stop-the-world pause can keep a running thread from its next line for long;
 # with the GIL it is usually another thread that has it.
 HELD_UP = "waiting" if sys._is_gil_enabled() else "stopped"
-LONG_NS = nap_ms * 1_000_000 // 20
+LONG_NS = int(sys.argv[5]) * 1000 if sys.argv[5:] else nap_ms * 1_000_000 // 20
 
 spans = []
 over = threading.Event()
 
 
-def span(thread, state, start_ns, end_ns):
-    spans.append({"thread": thread, "state": state, "start_ns": start_ns, "end_ns": end_ns})
+def span(thread, state, start_ns, end_ns, call=""):
+    one = {"thread": thread, "state": state, "start_ns": start_ns, "end_ns": end_ns}
+    spans.append({**one, "call": call} if call else one)
 
 
 class Blocked:
@@ -58,7 +60,7 @@ def napper():
         start, end = nap(nap_ms)
         if back is not None and start - back > LONG_NS:
             span("napper", HELD_UP, back, start)
-        span("napper", IN_C, start, end)
+        span("napper", IN_C, start, end, "nap()")
         back = end
 
 
@@ -84,26 +86,38 @@ for worker in workers:
     worker.start()
 
 timings, clock = [], Blocked()
+since = now()
 for number in range(collections):
     # Come at another phase of the nap each time: multiples of the golden ratio spread evenly.
     pause_ns = int(nap_ms * 1_000_000 * (0.6 + 0.8 * (number * 0.618 % 1)))
     wanted = now() + pause_ns
     time.sleep(pause_ns / 1e9)
-    begun, blocked = clock.read()
+    before, blocked = clock.read()
+    begun = now()
     gc.collect()
-    done, so_far = clock.read()
-    timings.append(
-        {"wanted_ns": wanted, "begun_ns": begun, "done_ns": done, "blocked_ns": so_far - blocked}
-    )
+    done = now()
+    after, so_far = clock.read()
+    # Reading the clock is a moment's detaching: with the GIL on, somebody may take it. That is not counted.
+    inside = so_far - blocked - (begun - before) - (after - done)
+    timings.append({"wanted_ns": wanted, "begun_ns": begun, "done_ns": done, "blocked_ns": inside})
 over.set()
 for worker in workers:
     worker.join()
 
 for at in timings:
+    awake = at["begun_ns"]
     if sys._is_gil_enabled():
-        span("collector", "waiting", at["wanted_ns"], at["begun_ns"])
+        awake = at["wanted_ns"]
+        span("collector", "waiting", awake, at["begun_ns"])
+    span("collector", "detached", since, awake, "time.sleep()")
     waited = at["blocked_ns"] > (at["done_ns"] - at["begun_ns"]) / 2
-    span("collector", "waiting" if waited else "attached", at["begun_ns"], at["done_ns"])
+    state = "waiting" if waited else "attached"
+    span("collector", state, at["begun_ns"], at["done_ns"], "gc.collect()")
+    since = at["done_ns"]
 spans.sort(key=lambda one: ["collector", "bystander", "napper"].index(one["thread"]))
-events = [{"label": "gc", "start_ns": at["begun_ns"], "end_ns": at["done_ns"]} for at in timings]
-result = {"collections": timings, "spans": spans, "events": events}
+events = [
+    {"label": "gc", "thread": "collector", "start_ns": at["begun_ns"], "end_ns": at["done_ns"]}
+    for at in timings
+]
+gil = int(sys._is_gil_enabled())
+result = {"gil": gil, "collections": timings, "spans": spans, "events": events}

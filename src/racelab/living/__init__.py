@@ -14,6 +14,7 @@ from racelab.living._figure import STATIC, WIDGETS, Living, module_text, style_t
 from racelab.living._interleaver import interleaver
 from racelab.living._planner import planner
 from racelab.living._scan import scan
+from racelab.living._timeline import timeline
 
 __all__ = [
     "STATIC",
@@ -26,4 +27,5 @@ __all__ = [
     "planner",
     "scan",
     "style_text",
+    "timeline",
 ]

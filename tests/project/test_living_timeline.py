@@ -1,0 +1,282 @@
+"""The timeline in a browser: scrubbed and magnified by keyboard, on a phone, in the dark, on paper; no kernel, no network."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+
+import _browser as web
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from racelab import living
+from racelab.recording import recorded
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(web.CHROMIUM is None, reason=web.NO_CHROMIUM),
+]
+
+WAYS = ("stays attached", "detaches", "GIL on")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A folder with one page."""
+    folder = tmp_path_factory.mktemp("living")
+    shutil.copytree(living.WIDGETS, folder / "living")
+    shutil.copytree(web.ROOT / "book/_static", folder / "static")
+    styles = "static/book.css", "living/base.css", "living/timeline.css"
+    links = "".join(f'<link rel="stylesheet" href="{style}">' for style in styles)
+    rows = recorded("attached").rows("traces")
+    figure = living.timeline(
+        {way: [row for row in rows if row["way"] == way] for way in WAYS},
+        notes={"detaches": "The GIL is off."},
+        label="nap()",
+        name="who",
+    ).as_html()
+    # As a page of the site has it, so that the book's own styles meet it.
+    around = '<div class="bd-article cell_output"><div class="text_html">'
+    (folder / "index.html").write_text(
+        '<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><link rel="icon" href="data:,">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>timeline</title>{links}'
+        "<style>body { background: var(--rl-paper); color: var(--rl-ink); margin: 1rem; font-family: sans-serif; }</style>"
+        f'<script type="module" src="living/mount.js"></script></head><body><main><h1>timeline</h1>{around}{figure}</div></div></main></body></html>',
+        encoding="utf-8",
+    )
+    with web.served(folder) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser: Browser, base: str) -> Iterator[Page]:
+    """The figure on a desktop."""
+    with web.offline(browser, base) as (context, watch):
+        page = context.new_page()
+        show(page, base)
+        yield page
+    assert watch.outside == watch.failed == watch.messages == []
+
+
+def show(page: Page, base: str, hash: str = "") -> None:
+    """Open the page and wait until its figure is drawn."""
+    page.goto(f"{base}index.html{hash}")
+    page.locator(".rl-tl-drawn svg").wait_for()
+
+
+def now(page: Page) -> float:
+    """The time at the cursor, in ms."""
+    text = page.locator(".rl-slider output").first.text_content() or ""
+    return float(text.removesuffix(" ms"))
+
+
+@pytest.mark.parametrize("mode", web.MODES)
+@pytest.mark.parametrize("width", web.WIDTHS)
+def test_it_is_fit_to_be_seen(browser: Browser, base: str, width: int, mode: str) -> None:
+    """Each trace, whole and magnified: nothing too wide, nothing that axe objects to."""
+    with web.offline(browser, base, mode, width) as (context, watch):
+        page = context.new_page()
+        show(page, base)
+        page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
+        web.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        for way in WAYS:
+            page.get_by_role("radio", name=way).check()
+            assert web.overflow(page) == []
+            assert web.violations(page) == []
+            page.screenshot(
+                path=web.SCREENSHOTS / f"timeline-{way.replace(' ', '-')}-{width}-{mode}.png"
+            )
+        for _ in range(5):
+            page.get_by_role("button", name="Zoom in").click()
+        assert web.overflow(page) == []
+        assert web.violations(page) == []
+    assert watch.outside == watch.failed == watch.messages == []
+
+
+def test_at_first_it_says_who_waits_for_whom(page: Page) -> None:
+    verdict = page.locator(".rl-tl-verdict")
+    expect(verdict).to_contain_text("waits for the napper: attached, in nap()")
+    expect(verdict).to_have_class(re.compile("rl-tl-bad"))
+    page.get_by_role("radio", name="detaches").check()
+    expect(verdict).to_contain_text("The napper is detached, and needs no stopping.")
+    expect(verdict).not_to_have_class(re.compile("rl-tl-bad"))
+    expect(page.get_by_text("The GIL is off.")).to_be_visible()
+    page.get_by_role("radio", name="GIL on").check()
+    expect(verdict).to_contain_text("for the GIL. The napper has it")
+
+
+def test_the_time_is_moved_by_keys_and_said(page: Page) -> None:
+    says = page.locator(".rl-living [role=status]")
+    slider = page.get_by_role("slider", name="Time")
+    slider.focus()
+    began = now(page)
+    page.keyboard.press("ArrowRight")
+    shown = float((page.locator(".rl-slider output").last.text_content() or "").split()[0])
+    assert now(page) - began == pytest.approx(shown / 100, abs=0.2)
+    page.keyboard.press("Home")
+    expect(says).to_contain_text("At 0.0 ms: Nobody waits.")
+    expect(says).to_contain_text("collector: detached, in time.sleep().")
+    page.keyboard.press("End")
+    expect(says).to_contain_text("This trace is over.")
+    for _ in range(2):
+        page.keyboard.press("p")
+    expect(says).not_to_contain_text("over")
+    before = now(page)
+    page.keyboard.press("n")
+    assert now(page) > before
+    expect(slider).to_be_focused()
+
+
+def test_keys_and_buttons_magnify_at_the_cursor(page: Page) -> None:
+    says = page.locator(".rl-living [role=status]")
+    page.get_by_role("slider", name="Time").focus()
+    began, boxes = now(page), page.locator("[data-span]").count()
+    for _ in range(4):
+        page.keyboard.press("+")
+    expect(says).to_contain_text("ms shown, from")
+    assert now(page) == pytest.approx(began, abs=0.1)
+    page.wait_for_function(
+        "most => document.querySelectorAll('[data-span]').length < most", arg=boxes
+    )
+    button = page.get_by_role("button", name="Zoom out")
+    button.focus()
+    for _ in range(5):
+        page.keyboard.press("Enter")
+    expect(button).to_be_focused()
+    expect(page.locator("[data-span]")).to_have_count(boxes)
+
+
+def test_a_box_tells_its_length_to_keys_and_pointer(page: Page) -> None:
+    hint = page.locator(".rl-tl-hint")
+    expect(hint).to_contain_text("How long is a box?")
+    stop = page.locator("[data-span][tabindex='0']")
+    expect(stop).to_have_count(1)
+    stop.focus()
+    expect(hint).to_contain_text(re.compile(r"^collector: .* ms \("))
+    expect(page.locator("[data-span]:focus")).to_have_attribute("aria-label", hint.text_content())
+    page.keyboard.press("ArrowDown")
+    expect(hint).to_contain_text(re.compile("^bystander: "))
+    first = hint.text_content()
+    page.keyboard.press("ArrowLeft")
+    expect(hint).not_to_have_text(first or "")
+    page.keyboard.press("Enter")  # it fills the picture
+    focused = page.locator("[data-span]:focus")
+    expect(focused).to_be_visible()
+    page.wait_for_function(
+        """() => document.activeElement.firstChild.getBoundingClientRect().width
+                 > 0.7 * document.querySelector('.rl-tl-drawn').clientWidth"""
+    )
+
+    box = page.locator("[data-span] .rl-tl-detached").first.bounding_box()
+    if box:
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        expect(hint).to_contain_text(re.compile("^collector: detached, in time.sleep"))
+
+
+def test_the_cursor_follows_a_finger(page: Page) -> None:
+    drawn = page.locator(".rl-tl-drawn").bounding_box()
+    assert drawn
+    middle = drawn["y"] + drawn["height"] / 2
+    page.mouse.move(drawn["x"] + 5, middle)
+    page.mouse.down()
+    first = now(page)
+    page.mouse.move(drawn["x"] + drawn["width"] / 4, middle, steps=5)
+    page.mouse.up()
+    second = now(page)
+    assert second > first
+    page.mouse.move(drawn["x"] + drawn["width"] / 2, middle)  # let go: it stays
+    assert now(page) == second
+
+
+def test_a_link_brings_the_same_view_back(page: Page, base: str) -> None:
+    page.get_by_role("radio", name="detaches").check()
+    page.get_by_role("button", name="Zoom in").click()
+    page.get_by_role("button", name="Link to this").click()
+    assert "#who=detaches." in page.url
+    address, said = page.url, page.locator(".rl-tl-verdict").text_content()
+    page.goto("about:blank")
+    show(page, base, address.partition("index.html")[2])
+    expect(page.locator(".rl-tl-verdict")).to_have_text(said or "")
+    expect(page.get_by_role("radio", name="detaches")).to_be_checked()
+    page.goto("about:blank")
+    show(page, base, "#who=detaches.1.2.3")  # nonsense
+    expect(page.get_by_role("radio", name=WAYS[0])).to_be_checked()
+
+
+def test_fresh_traces_of_a_kernel_are_taken(page: Page) -> None:
+    """As anywidget does it: a model that changes. What was chosen stays, where it is still there."""
+    page.evaluate(
+        """async () => {
+          const { default: figure } = await import("./living/timeline.js");
+          let state = JSON.parse(document.querySelector("figure script").textContent);
+          const el = document.createElement("div");
+          document.querySelector("main").replaceChildren(el);
+          figure.render({ el, model: { get: () => state, on: (_, changed) => { window.run = () => {
+            const fresh = { name: "GIL on", note: "", gil: true, threads: ["mine"], events: [], end: 9000,
+              spans: [[0, "waiting", 0, 9000, ""]] };
+            state = { ...state, begin: "my run", traces: [{ ...fresh, name: "my run" }, fresh] };
+            changed();
+          }; } } });
+        }"""
+    )
+    page.get_by_role("radio", name="GIL on").check()
+    page.evaluate("() => run()")
+    expect(page.get_by_role("radio")).to_have_count(2)
+    expect(page.get_by_role("radio", name="GIL on")).to_be_checked()
+    expect(page.locator("[data-span]")).to_have_count(1)
+    expect(page.locator(".rl-tl-verdict")).to_have_text(
+        "At 4.500 ms: Mine waits for the GIL. It is changing hands.".replace("Mine", "The mine")
+    )
+    page.get_by_role("radio", name="my run").check()
+    page.evaluate("() => run()")
+    expect(page.get_by_role("radio", name="my run")).to_be_checked()
+    expect(page.get_by_role("button", name="Link to this")).to_have_count(0)
+
+
+def test_paper_and_a_viewer_without_javascript_get_all_traces(
+    browser: Browser, base: str, page: Page
+) -> None:
+    still = page.locator(".rl-still svg")
+    expect(still).to_be_hidden()
+    page.emulate_media(media="print")
+    expect(still).to_be_visible()
+    expect(page.locator(".rl-living")).to_be_hidden()
+    with web.offline(browser, base, width=360, java_script_enabled=False) as (context, _watch):
+        plain = context.new_page()
+        plain.goto(f"{base}index.html")
+        box = plain.locator(".rl-still svg").bounding_box()
+        assert box
+        assert box["x"] + box["width"] <= 360
+        for way in WAYS:
+            expect(plain.locator(".rl-still svg")).to_contain_text(way)
+
+
+def test_it_is_quick(page: Page, base: str) -> None:
+    """Script until it is drawn, and of a frame, in ms; the best of some, as others use this machine, too."""
+    drawn, frames = [], []
+    for _ in range(5):
+        show(page, base)
+        drawn.append(float(page.locator("figure").get_attribute("data-ms") or "inf"))
+        frames.append(
+            page.evaluate(
+                """async () => {
+                  const input = document.querySelectorAll('.rl-slider input')[1];
+                  let spent = 0;
+                  const ask = window.requestAnimationFrame;
+                  window.requestAnimationFrame = (f) => ask(() => { const at = performance.now(); f(); spent += performance.now() - at; });
+                  for (let i = 0; i < 20; i += 1) {
+                    const began = performance.now();
+                    input.value = String(5 * i);
+                    input.dispatchEvent(new Event('input'));
+                    spent += performance.now() - began;
+                    await new Promise((go) => ask(() => ask(go)));
+                  }
+                  window.requestAnimationFrame = ask;
+                  return spent / 20;
+                }"""
+            )
+        )
+    print(f"drawn after {min(drawn):.1f} ms, a frame takes {min(frames):.2f} ms")
+    assert min(drawn) < 100
+    assert min(frames) < 8
