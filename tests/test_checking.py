@@ -331,7 +331,7 @@ def test_another_module_name_is_said_so(pair: Exercise, tmp_path: Path) -> None:
     assert "PyInit_two_counters" in verdict.says
 
 
-def on_one_core(file: Path, which: str, change: str = "") -> dict[str, object]:
+def on_one_core(file: Path, which: str, change: str = "", before: str = "") -> dict[str, object]:
     """The verdict of a check in an interpreter pinned to one core."""
     core = str(min(os.sched_getaffinity(0)))
     script = f"""
@@ -340,6 +340,7 @@ from pathlib import Path
 from racelab import checking
 from racelab.exercise import load_exercise
 checking._Check._sanitized = lambda _self: None
+{before}
 exercise = load_exercise(Path({str(file)!r}))
 print(json.dumps(checking.check(exercise, exercise.text({which!r}){change}).as_json()))
 """
@@ -477,6 +478,41 @@ def test_on_one_core_without_a_race_point_it_is_inconclusive(two_ways: Path, mod
     seen = on_one_core(file, "starter", change)
 
     assert (seen["verdict"], seen["reason"]) == ("INCONCLUSIVE", "no-race-point"), seen
+
+
+MOVED = {
+    "rounds": '.replace("    RACE_POINT();\\n", "").replace("ignored))\\n{", "ignored))\\n{\\n    RACE_POINT();")',
+    "cold": '.replace("    RACE_POINT()\\n", "").replace("    global ", "    RACE_POINT()\\n    global ")',
+    "hang": '.replace("    RACE_POINT();\\n", "").replace("Lock(first);", "Lock(first);", 1)'
+    '.replace("    PyMutex_Lock(first);", "    RACE_POINT();\\n    PyMutex_Lock(first);")',
+}
+
+
+@pytest.mark.parametrize("mode", MOVED)
+def test_on_one_core_a_race_point_outside_of_the_window_is_no_pass(
+    two_ways: Path, mode: str
+) -> None:
+    """Moved in the starter: nothing holds the window open then but what the checker itself puts everywhere."""
+    file = {
+        "rounds": ROOT / "exercises/two_counters/exercise.py",
+        "cold": ROOT / "exercises/cache_race/exercise.py",
+        "hang": two_ways,
+    }[mode]
+    starter = load_exercise(file).text()
+    moved = eval(f"starter{MOVED[mode]}", {"starter": starter})
+    assert moved != starter
+    assert moved.count("RACE_POINT()") >= starter.count("RACE_POINT()")
+
+    seen = on_one_core(file, "starter", MOVED[mode])
+
+    assert (seen["verdict"], seen["reason"], seen["widened"]) == ("FAIL", "race", True), seen
+
+
+def test_on_one_core_without_a_compiler_for_it_it_is_inconclusive(two_ways: Path) -> None:
+    """Where RACE_POINT() stands cannot be told then, so what it shows is not enough for a PASS."""
+    seen = on_one_core(two_ways, "solution", before="checking.EVERY_STEP = ('-fno-such-thing',)")
+
+    assert (seen["verdict"], seen["reason"]) == ("INCONCLUSIVE", "no-power"), seen
 
 
 @pytest.mark.race

@@ -63,6 +63,19 @@ SLOW = 8.0
 #: What is asked for where the window cannot be held open because the answer has no race point left.
 WITHOUT_POINT = 10
 SANITIZED_ROUNDS = 200
+#: Makes every access to memory a race point: every_step.h says how.
+EVERY_STEP = (
+    "-D_GNU_SOURCE",
+    "-include",
+    str(Path(__file__).with_name("every_step.h")),
+    "-fsanitize=thread",
+    "-nodefaultlibs",
+    "-lc",
+)
+#: Where every step is held open a slice has so many rounds until it is known how long they take.
+FIRST_ROUNDS = 100
+#: As many rounds as are asked for otherwise are run there only where they are over so soon.
+STEPS_S = 6.0
 #: Of so many outcomes a FAIL gives the counts.
 SHOWN = 3
 #: Text of an answer that is longer than this is something else.
@@ -275,6 +288,8 @@ class _Check:
     widened: bool = False
     #: How many times as many clean runs the answer must show as its kind would.
     more: float = 1.0
+    #: Count and rounds of a slice, where they are not the usual ones.
+    size: dict[str, Any] = field(default_factory=dict)
     #: What else the starter's race needs.
     bare: dict[str, Any] = field(default_factory=dict)
     #: Why the last child was ended: "busy", "deadlock", or "" at its time limit.
@@ -353,7 +368,10 @@ class _Check:
         starter = self._build(self.exercise.text("starter"), "starter")
         self._race(starter, answer)
         self._doing("racing with the window held open")
-        self._held_open(starter, answer)
+        if self.widened:
+            self._every_step()
+        else:
+            self._held_open(starter, answer)
         self._doing("racing under ThreadSanitizer")
         self._sanitized()
         self._doing("measuring what it costs")
@@ -633,8 +651,10 @@ class _Check:
 
     def _slice(self, built: _Module, **how: Any) -> Result:
         lab = self._lab
-        if lab.mode == "rounds":
-            size: dict[str, Any] = {"seconds": SLICE_S, "count": 4}
+        if self.size:
+            size = dict(self.size)
+        elif lab.mode == "rounds":
+            size = {"seconds": SLICE_S, "count": 4}
         else:
             size = {"count": 20 if lab.mode == "cold" else 2}
         size.update(how)
@@ -654,11 +674,11 @@ class _Check:
         self.widened = True
         self._say("note", why)
 
-    def _say_power(self) -> None:
+    def _say_power(self, where: str = "") -> None:
         judged = "enough to judge by" if self.power.failed else "too weak"
         self._say(
             "power",
-            f"starter under the same settings: {self.power.failed:,} of {self.power.runs:,} {self._unit}s fail: {judged}",
+            f"starter under the same settings{where}: {self.power.failed:,} of {self.power.runs:,} {self._unit}s fail: {judged}",
         )
 
     def _must_have_raced(self) -> None:
@@ -734,6 +754,46 @@ class _Check:
             self._fail(" while the window is held open")
         self._say("held open", f"0 of {self.yours.runs:,} {self._unit}s fail")
         self.yours = natural
+
+    def _every_step(self) -> None:
+        """Where only an open window shows anything: a race in which it does not matter where RACE_POINT() stands.
+
+        One that was moved out of the window holds nothing open. So both are compiled once more, with a race point
+        before every access to memory and none where they have put one.
+        """
+        if self.exercise.source.suffix == ".py":
+            return
+        before = self.power, self.yours
+        self.power, self.yours = _Count(), _Count()
+        try:
+            starter, answer = (
+                self._build(text, origin, flags=EVERY_STEP)
+                for text, origin in ((self.exercise.text("starter"), "starter"), self.read)
+            )
+        except BuildError:
+            raise _Stop("INCONCLUSIVE", "no-power", _NO_STEPS) from None
+        begin = time.monotonic()
+        if self._lab.mode == "rounds":
+            self.size = {"count": 4, "rounds": FIRST_ROUNDS // 4}
+        for used in self._turns(starter, answer, begin):
+            self._doing(f"racing: {self.yours.runs:,} {self._unit}s with every step held open")
+            if self.yours.failed:
+                self._say_power(", with every step held open")
+                self._fail(" while every step is held open")
+            self.size = {} if used < STEPS_S else self.size
+            least = AT_LEAST[self._lab.mode] if used < STEPS_S else 0
+            needed = max(least, clean_needed(self.power.low) * self.more)
+            if self.power.failed >= ENOUGH_FAILURES and self.yours.runs >= needed:
+                break
+        else:
+            self._say_power(", with every step held open")
+            raise _Stop("INCONCLUSIVE", "no-power", _NO_STEPS)
+        self._say(
+            "every step",
+            f"0 of {self.yours.runs:,} {self._unit}s fail (starter: {self.power.failed:,} of {self.power.runs:,}) "
+            "with each of them held open",
+        )
+        self.power, self.yours = before
 
     def _sanitized(self) -> None:
         """A few rounds under ThreadSanitizer, where its interpreter is there."""
@@ -954,6 +1014,11 @@ def _hung_in(stacks: str, exercise: Exercise) -> list[str]:
             break
     return list(dict.fromkeys(found))
 
+
+_NO_STEPS = (
+    "On this machine only an open window shows the bug. RACE_POINT() may stand anywhere, and with every step held "
+    "open nothing could be shown here. Try a machine with more cores."
+)
 
 _HANGS = {
     "busy": "It computed all the time: a loop that waits for something that never comes, or never ends.",
