@@ -264,8 +264,14 @@ SESSIONS = {
     ),
     "optimised": Session(
         title="Compiled with -O2",
-        **under_gdb(gdb("cy break add_one", "cy run", "cy locals"), built=OPTIMISED),
-        shape=(r"^\(gdb\) (cy locals)", r"^(self) = "),
+        **under_gdb(gdb("cy break cy_counter_broken:40", "cy run", "cy locals"), built=OPTIMISED),
+        shape=lambda text: (
+            ["seen"]
+            if re.search(
+                r"self=<optimized out>.*\n.*\n *40 .*\n\(gdb\) cy locals\nseen = .*$", text
+            )
+            else None
+        ),
         tidy=tidy,
     ),
     "meson": Session(

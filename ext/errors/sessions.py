@@ -124,6 +124,7 @@ def _interpreters(place: Path) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": "",
         "MAKEFLAGS": "",
+        "MAKELEVEL": "",
         "PIP_FIND_LINKS": "",
         "PIP_PROGRESS_BAR": "off",
         "COLUMNS": "200",
@@ -456,12 +457,16 @@ SESSIONS = {
         ),
     ),
     "detached_debug": errors(
-        "The same call, in a debug build",
+        "The same calls, in a debug build",
         "gcc -g -shared -fPIC -I$INC_DEBUG detached.c -o detached.so && "
+        "python-debug -c 'import detached; detached.state()'",
         "python-debug -c 'import detached; detached.make()'",
+        "python-debug -c 'import detached; print(detached.make_attached())'",
         needs=("debug",),
         shape=(
+            r"^Fatal Python error: (PyThreadState_Get): the function must be called with the GIL held",
             r"^Fatal Python error: (_Py_object_freelists_GET): the function must be called with the GIL held",
+            r"^\[\]$",
         ),
     ),
     # Under ThreadSanitizer -------------------------------------------------------------------------
@@ -491,11 +496,13 @@ SESSIONS = {
         "A program that does its work, and fails",
         "gcc -g -fsanitize=thread add.c -o add && ./add 2>&1 | grep -v '^ '",
         "./add >/dev/null 2>&1; echo $?",
+        "cat Makefile; make test",
         "TSAN_OPTIONS=exitcode=0 ./add >/dev/null 2>&1; echo $?",
         shape=(
             r"^WARNING: ThreadSanitizer: (data race)",
             r"^ThreadSanitizer: (reported 1 warnings)",
             r"^(66)$",
+            r"^make: .*(Error 66)",
             r"^(0)$",
         ),
     ),
@@ -507,12 +514,16 @@ SESSIONS = {
         "sed -i '/^#if /,/^#endif/d' ends.c && python -m pip wheel -q --no-deps -w silent . && "
         "bash check_wheel.sh silent/*.whl ends 2>&1 | tail -1",
         "python3.13 -m pip wheel -q --no-deps -w gil . && bash check_wheel.sh gil/*.whl ends 2>&1 | tail -1",
+        "python -m pip install -q wheel && python -m wheel tags --remove --abi-tag cp313t gil/*.whl && "
+        "bash check_wheel.sh gil/*.whl ends 2>&1 | tail -1",
         needs=("network", "gil build"),
         shape=(
             r"^python -m venv",
             r"^(ends: imported, GIL off)$",
             r"^(RuntimeWarning): The global interpreter lock",
             r"(is not a supported wheel)",
+            r"^ends-1\.0-(cp313-cp313t)-",
+            r"^ModuleNotFoundError: No module named '(ends)'",
         ),
         long=True,
     ),

@@ -51,7 +51,10 @@ def typed_run(words: tuple[str, ...] | list[str], timeout_s: float) -> Callable[
 
     def go() -> Output:
         names = {"lldb": toolbox.find("lldb") or "lldb"}
-        return program(*(names.get(w, w) for w in words), timeout_s=timeout_s, folder=ROOT)()
+        # pytest without a plugin of this environment that has a line of its own to print.
+        env = {"PYTEST_ADDOPTS": "-p no:run-parallel"}
+        run = program(*(names.get(w, w) for w in words), timeout_s=timeout_s, folder=ROOT, env=env)
+        return run()
 
     return go
 
