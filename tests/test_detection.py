@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -78,6 +78,30 @@ def test_a_row_names_its_chapter(rows: dict[tuple[str, str], dict[str, Any]]) ->
     text = table.table(rl.recorded("detection"))
     assert "| none |" not in text
     assert text.count("\n") == len(rows) + 1
+
+
+def test_the_page_says_how_long_each_tool_had_when_it_was_measured() -> None:
+    """Rows of before say nothing: they had 2 s."""
+
+    def recorded(*rows: dict[str, Any]) -> Any:
+        return SimpleNamespace(measurements={"a": SimpleNamespace(rows=rows)})
+
+    assert table.given(recorded({"given": 5.0}, {"given": 5.0})) == "5 s"
+    assert table.given(recorded({}, {"given": 5.0})) == "2 s or 5 s"
+
+
+def test_each_new_row_says_how_many_are_left(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = measure.Progress()
+    progress.count({})
+    every = sum(len(variants) for _, variants in measure.broken()) * len(measure.TOOLS)
+    assert progress.left == every
+    progress.begin -= 60
+    progress.left = 3
+    progress.say({"lab": "a", "variant": "broken", "tool": "tsan", "said": "", "seconds": 5})
+
+    assert capsys.readouterr().err == (
+        "  1 of 3, a broken, tsan: nothing, 5 s; 1 min so far, for all labs about 2 more\n"
+    )
 
 
 def test_a_time_is_shown_only_for_what_was_found() -> None:

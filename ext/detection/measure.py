@@ -5,7 +5,7 @@ second run measures what is new alone, and one that was interrupted goes on wher
 
     racelab record detection                      what is missing or has changed
     racelab record detection --only lost_update   the same; one lab
-    DETECTION=anew racelab record detection       everything again (a quarter of an hour)
+    DETECTION=anew racelab record detection       everything again (some twenty minutes)
 
 Run it on a machine that does nothing else.
 """
@@ -28,7 +28,7 @@ HERE = Path(__file__).resolve().parent
 #: Change it when a tool is let loose in another way, so that every row is measured again.
 HOW = 1
 #: How long each tool looks at each variant before it gives up, s.
-SECONDS = 2.0
+SECONDS = 5.0
 #: First a short look, then longer ones, each in a process of its own.
 FIRST_S, LONGEST_S = 0.25, 2.0
 #: The limit of one process beyond its rounds: enough to start and to end, on a busy machine and with a sanitizer.
@@ -211,6 +211,7 @@ def look(lab, variant, tool):
         "variant": variant,
         "tool": tool,
         **seen,
+        "given": SECONDS,
         "date": time.strftime("%Y-%m-%d"),
         "sources": sources(lab, variant),
     }
@@ -235,20 +236,56 @@ def half_way():
     return cache_folder().parent / "detection.jsonl"
 
 
+def known_row(before, lab, variant, tool):
+    """The row that there is, if it is of what lies there now."""
+    row = before.get((lab.name, variant, tool))
+    return row if row is not None and row["sources"] == sources(lab, variant) else None
+
+
+class Progress:
+    """A line for each new row, with how many are left; printed, because all of them take a while."""
+
+    def __init__(self):
+        self.begin, self.made, self.left = time.monotonic(), 0, None
+
+    def count(self, before):
+        """Rows that are missing, of all labs; asked when the first one is looked at."""
+        self.left = sum(
+            known_row(before, lab, variant, tool) is None
+            for lab, variants in broken()
+            for variant in variants
+            for tool in TOOLS
+        )
+
+    def say(self, row):
+        """One row more."""
+        self.made += 1
+        gone = time.monotonic() - self.begin
+        left = max(0, self.left - self.made)
+        print(
+            f"  {self.made} of {self.left}, {row['lab']} {row['variant']}, {row['tool']}: "
+            f"{row['said'] or 'nothing'}, {row['seconds']} s; {gone / 60:.0f} min so far, "
+            f"for all labs about {gone / self.made * left / 60:.0f} more",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+progress = Progress()
+
+
 def measure(lab, variants):
     """The rows of one lab."""
     before = {} if os.environ.get("DETECTION") == "anew" else kept()
+    if progress.left is None:
+        progress.count(before)
     rows = []
     for variant in variants:
-        digest = sources(lab, variant)
         for tool in TOOLS:
-            row = before.get((lab.name, variant, tool))
-            if row is None or row["sources"] != digest:
+            row = known_row(before, lab, variant, tool)
+            if row is None:
                 row = look(lab, variant, tool)
-                print(
-                    f"    {variant}, {tool}: {row['said'] or 'nothing'}, {row['seconds']} s",
-                    file=sys.stderr,
-                )
+                progress.say(row)
                 half_way().parent.mkdir(parents=True, exist_ok=True)
                 with half_way().open("a", encoding="utf-8") as file:
                     file.write(json.dumps(row) + "\n")

@@ -15,9 +15,13 @@ TOOLS = {
     "debug": "debug",
     "plugin": "pytest plugin",
 }
-#: Broken sources that no lab races, as nothing that a call returns is wrong: what shows them, and where.
+#: Broken sources without a lab in their folder, most because nothing that a call returns is wrong: what shows them, where.
 ELSEWHERE = {
-    "planted": ("05_plugins.md", "six bugs in one module, before five tools of their own"),
+    "planted": (
+        "05_plugins.md",
+        "six bugs in one module, before five tools of their own; "
+        "one of them is raced in [chapter 14](../notebooks/14_tsan.md)",
+    ),
     "interpreter": (
         "01_interpreter.md",
         "no race: it says nothing about the GIL, and so gets it back",
@@ -124,6 +128,12 @@ def elsewhere():
         for slug, (file, why) in sorted(ELSEWHERE.items(), key=lambda item: item[1])
     ]
     return "\n".join(lines)
+
+
+def given(recorded):
+    """How long each tool looked at each variant, in words."""
+    known = {row.get("given", 2.0) for one in recorded.measurements.values() for row in one.rows}
+    return " or ".join(f"{seconds:g} s" for seconds in sorted(known))
 
 
 def stamp(recorded):
