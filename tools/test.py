@@ -52,6 +52,7 @@ WAITING = tuple(
         "living_interleaver",
         "living_scan",
         "living_timeline",
+        "living_zoo",
         "plan",
         "reports",
         "sessions",

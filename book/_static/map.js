@@ -12,6 +12,7 @@ const entries = [...article.querySelectorAll("dl > dt")].map((term) => {
   return { parts, text, lower: text.toLowerCase() };
 });
 const sections = [...article.querySelectorAll("section section")].filter((section) => section.querySelector("dl"));
+const zoo = article.querySelector("[data-living]")?.closest("section"); // no entry: it goes while something is looked for
 
 const form = document.createElement("form");
 form.className = "map-filter";
@@ -59,6 +60,7 @@ const show = (query) => {
   for (const section of sections) {
     section.hidden = !section.querySelector("dt:not([hidden])");
   }
+  if (zoo) zoo.hidden = words.length > 0;
   return shown;
 };
 

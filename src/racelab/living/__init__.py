@@ -15,6 +15,7 @@ from racelab.living._interleaver import interleaver
 from racelab.living._planner import planner
 from racelab.living._scan import scan
 from racelab.living._timeline import timeline
+from racelab.living._zoo import zoo
 
 __all__ = [
     "STATIC",
@@ -28,4 +29,5 @@ __all__ = [
     "scan",
     "style_text",
     "timeline",
+    "zoo",
 ]
