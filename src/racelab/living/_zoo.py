@@ -28,7 +28,7 @@ def zoo(
 
     Args:
         rows: what was found, one dict for each bug and tool: "lab", "variant", "tool" (a key of `TOOLS`), "found",
-            "said", "processes" (0: the tool could not be asked), "seconds". Default: what was recorded,
+            "said", "processes" (0: the tool could not be asked), "seconds", and, if it is known, "given", s. Default: what was recorded,
             ``recorded("detection")``. A bug without a row of a tool was not asked for.
         tool: the one whose answers it begins with; "" for all tools side by side.
         name: what links to a view are called; unique on a page.
@@ -126,13 +126,18 @@ def _answer(row: Mapping[str, Any] | None) -> tuple[int, float, str] | None:
 
 def _caption(rows: list[Mapping[str, Any]]) -> str:
     """What "found" meant, and for how long it was looked: read off the rows."""
-    looked = [row["seconds"] for row in rows if row["processes"] and not row["found"]]
-    said = "Found: the tool itself said so, in one run. "
-    if not looked:
-        return said.strip()
-    least, most = f"{min(looked):.2g}", f"{max(looked):.2g}"
-    times = least if least == most else f"{least} to {most}"
-    return said + f"Not found: it had said nothing after {times} s, which proves nothing."
+    said = "Found: the tool itself said so, in one run."
+    missed = [row for row in rows if row["processes"] and not row["found"]]
+    if not missed:
+        return said
+    if all("given" in row for row in missed):
+        times = sorted({f"{row['given']:g}" for row in missed}, key=float)
+        when = f"in the {' or '.join(times)} s that it was given"
+    else:
+        took = [row["seconds"] for row in missed]
+        times = sorted({f"{min(took):.2g}", f"{max(took):.2g}"}, key=float)
+        when = f"after {' to '.join(times)} s"
+    return f"{said} Not found: it had said nothing {when}, which proves nothing."
 
 
 def _still(state: Mapping[str, Any]) -> str:
