@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from racelab import machine, toolbox
 from racelab.build import BuildError, cache_folder, compile, compiler_version
@@ -39,7 +38,6 @@ NEEDED_MB = 500
 CHECK_S = 5.0
 """Racing time of the exercise that is checked as a rehearsal."""
 SLOW_CHECK_S = 60.0
-SERVER_TIMEOUT_S = 3.0
 MACHINE = frozenset({"cores", "known race", "known race, widened"})
 """What nobody can mend before the class: the verdict says what follows from it."""
 
@@ -367,11 +365,12 @@ def _one_check(exercise: Exercise) -> Check:
 
 def _class_server() -> Check:
     """Whether the class's server answers, if this copy of the book has joined one."""
-    from racelab.exercise import ExerciseError, exercises_folder, work_folder
+    from racelab.classroom.client import FILE, hello, our_folder
+    from racelab.exercise import ExerciseError
 
     name = "class server"
     try:
-        note = work_folder(exercises_folder() / "any") / "class.json"
+        note = our_folder() / FILE
         joined = json.loads(note.read_text(encoding="utf-8"))
         url, token = str(joined["url"]), str(joined.get("token", ""))
     except (FileNotFoundError, ExerciseError):
@@ -382,7 +381,7 @@ def _class_server() -> Check:
         )
     shown = url.partition("#")[0]  # what follows is the class's token
     try:
-        status = _hello(url, token)
+        status, _ = hello(shown.rstrip("/"), token)
     except (OSError, ValueError, http.client.HTTPException) as error:
         advice = (
             "Same network? Is `racelab class serve` running? Results are kept until it answers. "
@@ -396,18 +395,3 @@ def _class_server() -> Check:
         advice = "Something else answers there: ask for the address, racelab class join URL."
         return Check(name, False, f"{shown} answers {status}", advice)
     return Check(name, True, f"{shown} answers")
-
-
-def _hello(url: str, token: str) -> int:
-    """The status with which a class server answers a hello."""
-    parts = urlsplit(url)
-    kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
-    if parts.scheme not in kinds or not parts.hostname:
-        raise ValueError("not an address of a web server")
-    connection = kinds[parts.scheme](parts.hostname, parts.port, timeout=SERVER_TIMEOUT_S)
-    try:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        connection.request("GET", f"{parts.path.rstrip('/')}/api/hello", headers=headers)
-        return connection.getresponse().status
-    finally:
-        connection.close()

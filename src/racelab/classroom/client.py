@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from racelab.checking import Verdict
     from racelab.result import Result
 
-__all__ = ["Membership", "Said", "hand_in", "join", "leave", "membership", "share"]
+__all__ = ["Membership", "Said", "hand_in", "hello", "join", "leave", "membership", "share"]
 
 FILE = "class.json"
 OUTBOX = "outbox.jsonl"
@@ -107,8 +107,7 @@ def join(url: str, name: str, folder: Path | None = None) -> Said:
         raise ClassError(f"{url}: the link looks like http://192.168.1.20:8765/#abcd-efgh-jkmn.")
     base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
     try:
-        with _connected(base) as ask:
-            status, answer, _ = ask("GET", "/api/hello", parts.fragment, None)
+        status, answer = hello(base, parts.fragment)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise ClassError(
             f"Nobody answers at {base} ({error}). Is this the address on the wall, and the same network?"
@@ -125,6 +124,24 @@ def join(url: str, name: str, folder: Path | None = None) -> Said:
         f"You are in the class as {name}: from now on your checks, and `racelab race` of the book's labs, "
         f"show on the wall. racelab class leave ends that.{sent}"
     )
+
+
+def hello(base: str, token: str) -> tuple[int, dict[str, Any]]:
+    """Status and answer of the server of a class that is asked whether it is there.
+
+    Args:
+        base: its address, without the token.
+        token: what lets us in.
+
+    Raises:
+        OSError, ValueError, http.client.HTTPException: nobody answers there, or it is no address.
+    """
+    parts = urlsplit(base)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not an address of a web server")
+    with _connected(base) as ask:
+        status, answer, _ = ask("GET", "/api/hello", token, None)
+    return status, answer
 
 
 def leave(folder: Path | None = None) -> Said:
