@@ -1,9 +1,9 @@
 """Collect garbage beside a thread that naps in C, and say how long each collection took.
 
-Runs in a child process. argv: MODULE (attached_broken or attached_fixed), COLLECTIONS, NAP_MS, BYSTANDERS,
-and, where shorter pauses than a twentieth of a nap are to be seen, LONG_US.
+Runs in a child process. argv: MODULE (attached_broken or attached_fixed), COLLECTIONS, NAP_MS, BYSTANDERS.
 Leaves `result`: for each collection when it was wanted, begun and done, and for a timeline the spans
-of each thread; all in ns on the clock of time.monotonic_ns(). `call` is the C function that it is in.
+of each thread, all in ns on the clock of time.monotonic_ns(). `call` is the C function that it is in.
+And how long the three together were ready to run and had no core: how busy the machine was.
 """
 
 import gc
@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-module, (collections, nap_ms, bystanders) = sys.argv[1], map(int, sys.argv[2:5])
+module, (collections, nap_ms, bystanders) = sys.argv[1], map(int, sys.argv[2:])
 nap = importlib.import_module(module).nap
 now = time.monotonic_ns
 
@@ -21,9 +21,9 @@ IN_C = "attached" if module.endswith("broken") else "detached"
 # Without the GIL only a stop-the-world pause can keep a running thread from its next line for long;
 # with the GIL it is usually another thread that has it.
 HELD_UP = "waiting" if sys._is_gil_enabled() else "stopped"
-LONG_NS = int(sys.argv[5]) * 1000 if sys.argv[5:] else nap_ms * 1_000_000 // 20
+LONG_NS = 200_000
 
-spans = []
+spans, no_core_ns = [], []
 over = threading.Event()
 
 
@@ -55,13 +55,14 @@ class Blocked:
 
 def napper():
     """Naps in C, comes back to Python for a moment, naps again."""
-    back = None
+    clock, back = Blocked(), None
     while not over.is_set():
         start, end = nap(nap_ms)
         if back is not None and start - back > LONG_NS:
             span("napper", HELD_UP, back, start)
         span("napper", IN_C, start, end, "nap()")
         back = end
+    no_core_ns.append(clock.no_core_ns())
 
 
 def bystander():
@@ -78,6 +79,7 @@ def bystander():
             begin = t
         before, blocked = t, so_far
     span("bystander", "attached", begin, before)
+    no_core_ns.append(clock.no_core_ns())
 
 
 gc.collect()
@@ -100,6 +102,7 @@ for number in range(collections):
     # Reading the clock is a moment's detaching: with the GIL on, somebody may take it. That is not counted.
     inside = so_far - blocked - (begun - before) - (after - done)
     timings.append({"wanted_ns": wanted, "begun_ns": begun, "done_ns": done, "blocked_ns": inside})
+no_core_ns.append(clock.no_core_ns())
 over.set()
 for worker in workers:
     worker.join()
@@ -119,5 +122,10 @@ events = [
     {"label": "gc", "thread": "collector", "start_ns": at["begun_ns"], "end_ns": at["done_ns"]}
     for at in timings
 ]
-gil = int(sys._is_gil_enabled())
-result = {"gil": gil, "collections": timings, "spans": spans, "events": events}
+result = {
+    "gil": int(sys._is_gil_enabled()),
+    "collections": timings,
+    "spans": spans,
+    "events": events,
+    "no_core_ms": sum(no_core_ns) / 1e6,
+}

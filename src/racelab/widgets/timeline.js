@@ -61,9 +61,10 @@ export const waits = (trace, t) => {
 /** Where a reader begins: in the middle of the longest wait. */
 export const opening = (trace) => {
   const middle = ([, , from, to]) => (from + to) / 2;
-  const held = trace.spans.filter((span) => ["waiting", "stopped"].includes(span[1]) && (trace.gil || eventAt(trace, middle(span))))
+  const held = trace.spans.filter((span) => /waiting|stopped/.test(span[1]) && (trace.gil || eventAt(trace, middle(span))))
     .sort((a, b) => b[3] - b[2] - a[3] + a[2]);
-  return Math.round(held.length ? middle(held[0]) : trace.events.length ? middle(trace.events[0]) : trace.end / 2);
+  const one = held.find((span) => waits(trace, middle(span))[0]) ?? held[0];
+  return Math.round(one ? middle(one) : trace.events.length ? middle(trace.events[0]) : trace.end / 2);
 };
 
 /** The window [from, to] with so much of the trace in it, `t` staying where it is. */
@@ -131,12 +132,12 @@ export const render = ({ model, el }) => {
     pick = choice({ label: state.label, options: state.traces.map(({ name }) => [name, name]), value: "", change: (name) => begin(name) });
     sliders = {
       t: slider({ label: "Time", min: 0, max: end, steps: 1000, value: 0, words: (at) => moment(at, shown && shown[1] - shown[0]), change: (at) => go(at) }),
-      shown: slider({ label: "Shown", min: end, max: Math.min(LEAST, end / 2), log: true, value: end, words: time, change: (wide) => zoom(wide / (shown[1] - shown[0]), false) }),
+      shown: slider({ label: "Shown", min: end, max: Math.min(LEAST, end / 2), log: true, value: end, words: time, change: (wide) => zoom(wide / (shown[1] - shown[0])) }),
     };
     sliders.t.element.querySelector("input").addEventListener("keydown", (event) => {
       const way = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
       if (!way || !typed(event)) return;
-      event.preventDefault(); // finer where less is shown
+      event.preventDefault();
       go(t + (way * (shown[1] - shown[0])) / 100);
     });
     top.replaceChildren(pick.element, note);
@@ -164,12 +165,12 @@ export const render = ({ model, el }) => {
     show();
   };
   const step = (forward) => go(next(trace, t, forward));
-  const zoom = (factor, tells = true) => {
+  const zoom = (factor) => {
     shown = zoomed(shown, (shown[1] - shown[0]) * factor, t, end);
     ask();
-    show(tells ? `${time(shown[1] - shown[0])} shown, from ${moment(shown[0])} on.` : "");
+    show(`${time(shown[1] - shown[0])} shown, from ${moment(shown[0])} on.`);
   };
-  const show = (first = "") => {
+  const show = (first) => {
     sliders.t.set(t);
     sliders.shown.set(shown[1] - shown[0]);
     const now = at(trace, t);
