@@ -83,7 +83,7 @@ def test_variants_and_costs_can_be_named() -> None:
         "per_thread",
         variants={"fixed": "thread_local", "lock": "a lock"},
         costs={"fixed": [3.0, 1.0, 2.0], "lock": [9], "fixed_tss": [5]},
-        timed={"fixed": [4.0]},
+        timed=[{"variant": "fixed", "ns": 4.0}],
     )
     assert figure.state["variants"] == [["fixed", "thread_local"], ["lock", "a lock"]]
     assert {one["variant"] for one in figure.state["races"]} == {"fixed"}

@@ -50,6 +50,14 @@ test("rows are put in order: by rate with the bounds first, by cost, and what ha
   assert.deepEqual(names(ordered(rows(state, { ...off, kind: "2 threads" }), "cost", "round")), ["fixed_big", "broken", "fixed", "lone"]);
 });
 
+test("what was recorded decides on the order, today's few numbers only where nothing was", () => {
+  const today = { ...state, costs: [...state.costs, { ...cost("fixed", "1 thread", 9), fresh: true }],
+    races: [...state.races, race("fixed", ["off", null], rate(9, 0.9), { fresh: true })] };
+  assert.deepEqual(names(ordered(rows(today, off), "cost", "round")), ["lone", "broken", "fixed", "fixed_big"]);
+  assert.deepEqual(names(ordered(rows(today, off), "rate", "round")), ["fixed_big", "fixed", "broken", "lone"]);
+  assert.equal(rows(today, off)[1].fails, true);
+});
+
 test("the cheapest is none that failed anywhere, was not raced, or whose machine shows nothing", () => {
   assert.equal(cheapest(rows(state, off)).key, "fixed");
   assert.equal(cheapest(rows(state, { ...off, at: ["on", "one"] })), undefined);

@@ -14,8 +14,13 @@ from racelab import stats
 from racelab.living._figure import Living
 from racelab.result import Result, merge
 
-#: Variant to timings; or, where there are several kinds of them, kind to variant to timings.
-Costs = Mapping[str, Iterable[float]] | Mapping[str, Mapping[str, Iterable[float]]]
+#: Variant to timings; or, where there are several kinds of them, kind to variant to timings; or rows as a
+#: measurement has them, with variant, ns, perhaps core_ns, and what kind of timing it is.
+Costs = (
+    Mapping[str, Iterable[float]]
+    | Mapping[str, Mapping[str, Iterable[float]]]
+    | Iterable[Mapping[str, Any]]
+)
 
 
 class Explorer(Living):
@@ -113,8 +118,8 @@ def explorer(
             f"nothing is recorded for {slug!r}, so there is no measurement {rates!r}."
         )
     if costs is None:
-        costs = _recorded_costs(slug, seen)
-    timings = [*_timings(costs, fresh=False), *_timings(timed or {}, fresh=True)]
+        costs = _recorded_costs(seen)
+    timings = [*_timings(costs, slug, fresh=False), *_timings(timed or {}, slug, fresh=True)]
     about = str(seen.about) if seen else ""
 
     def build(fresh: Sequence[Result]) -> _Parts:
@@ -128,21 +133,23 @@ def explorer(
         state = _state(known, rows, fresh, variants, timings)
         state.update(cost=cost, unit=unit, about=about)
         question = next((race.question for race in [*fresh, *known] if race.question), "")
-        caption = " ".join(
-            filter(
-                None,
-                [
-                    f"{slug}: {question}" if question else f"{slug}.",
-                    "Open a variant for its outcomes. An upright is an estimate and the bar its interval; an arrow "
-                    "begins at the bound, because nothing forbidden was seen"
-                    + ("; circles are timings." if timings else "."),
-                    about,
-                ],
-            )
-        )
+        caption = f"{slug}: {question} {_reading(state)} {about}".strip()
         return _Parts(state, caption, _still(state), name)
 
     return Explorer(build, _merged(races))
+
+
+def _reading(state: Mapping[str, Any]) -> str:
+    """How the figure is read, for its caption."""
+    said = [
+        "Open a variant for its outcomes.",
+        "An upright is an estimate and the bar its interval;",
+        "an arrow begins at the bound, because nothing forbidden was seen"
+        + ("; circles are timings." if state["costs"] else "."),
+    ]
+    if len({one["fresh"] for one in state["races"]}) == 2:
+        said.append("Rows are put in order by what was recorded, where it was.")
+    return " ".join(said)
 
 
 @dataclass(frozen=True)
@@ -340,31 +347,32 @@ def _measured(
     return found
 
 
-def _recorded_costs(slug: str, seen: Any) -> Costs:
-    """Timings of the measurement "cost", by what they differ in, if it has any."""
-    if seen is None or "cost" not in seen.measurements:
-        return {}
-    rows = [row for row in seen.rows("cost") if row.get("lab", slug) == slug]
-    told = ("lab", "variant", "ns", "core_ns")
+def _recorded_costs(seen: Any) -> Costs:
+    """The rows of the measurement "cost", if there is one and it has timings."""
+    rows = seen.rows("cost") if seen and "cost" in seen.measurements else []
+    return [row for row in rows if "variant" in row and isinstance(row.get("ns"), int | float)]
+
+
+def _kinds(rows: Iterable[Mapping[str, Any]], slug: str) -> dict[str, dict[str, list[float]]]:
+    """Rows by what they differ in. One thread alone is timed on its core, where that is known."""
     found: dict[str, dict[str, list[float]]] = {}
     for row in rows:
-        if "variant" not in row or not isinstance(row.get("ns"), int | float):
-            return {}
+        if row.get("lab", slug) != slug:
+            continue
         kind = ", ".join(
             ("1 thread" if value == 1 else f"{value} threads") if key == "threads" else str(value)
             for key, value in row.items()
-            if key not in told
+            if key not in ("lab", "variant", "ns", "core_ns")
         )
-        alone = row.get("threads", 1) == 1
-        ns = row.get("core_ns", row["ns"]) if alone else row["ns"]
+        ns = row.get("core_ns", row["ns"]) if row.get("threads", 1) == 1 else row["ns"]
         found.setdefault(kind, {}).setdefault(row["variant"], []).append(ns)
     return found
 
 
-def _timings(costs: Costs, *, fresh: bool) -> list[dict[str, Any]]:
-    nested: Mapping[str, Any] = costs
+def _timings(costs: Costs, slug: str, *, fresh: bool) -> list[dict[str, Any]]:
+    nested: Mapping[str, Any] = costs if isinstance(costs, Mapping) else _kinds(costs, slug)
     if not any(isinstance(value, Mapping) for value in nested.values()):
-        nested = {"": costs} if costs else {}
+        nested = {"": nested} if nested else {}
     found = []
     for kind, variant in itertools.chain.from_iterable(
         ((kind, one) for one in timed) for kind, timed in nested.items()
@@ -398,7 +406,7 @@ def _still(state: Mapping[str, Any]) -> str:
             and all(a in (None, b) for a, b in zip(one["at"], state["at"], strict=True))
         ]
         said = [
-            ("yours: " if one["fresh"] else "")
+            ("today: " if one["fresh"] else "")
             + (one["round"] or one["repetition"] or {}).get("words", "could not run")
             for one in races
         ]

@@ -1,6 +1,6 @@
 // What came out: the variants of a lab side by side, how often each fails, how, and what it costs.
 // Rates, intervals and sentences come from Python; here they are chosen, put in order and drawn.
-import { announcer, button, choice, clamp, decades, h, menu, percent, s, scale, shared, significant, unique } from "./base.js";
+import { announcer, button, choice, clamp, count, decades, h, menu, percent, s, scale, shared, significant, unique } from "./base.js";
 
 const UNITS = ["round", "repetition"];
 const ORDERS = [["", "as written"], ["rate", "by rate"], ["cost", "by cost"]];
@@ -28,13 +28,13 @@ export const rows = (state, { at, unit, kind }) => state.variants.map(([key, nam
   };
 });
 
-/** Rows in order; those without a number come last, those that did not fail by their bound. */
+/** Rows in order, by what was recorded where it was; those that did not fail by their bound; those without a number last. */
 export const ordered = (list, order, unit) => {
   const rate = ({ rated }) => {
-    const { failed, mid, high } = rated.at(-1)?.[unit] ?? {};
+    const { failed, mid, high } = rated[0]?.[unit] ?? {};
     return failed === undefined ? 9 : failed ? mid + 2 : high;
   };
-  const value = { rate, cost: ({ costs }) => costs.at(-1)?.mid ?? Infinity }[order];
+  const value = { rate, cost: ({ costs }) => costs[0]?.mid ?? Infinity }[order];
   return value ? [...list].sort((a, b) => (value(a) === value(b) ? 0 : value(a) - value(b))) : list;
 };
 
@@ -45,7 +45,7 @@ export const cheapest = (list) => ordered(list.filter((row) => row.costs.length 
 export const rateAxis = (races, unit) => {
   const seen = races.flatMap((one) => (one[unit] ? [one[unit].low, one[unit].mid, one[unit].high] : [])).filter((x) => x > 0);
   const low = Math.min(0.05, ...seen) / 4;
-  return { low, high: 1, log: true, ticks: decades(low, 1, 4) };
+  return { low, high: 1, log: true, ticks: decades(low, 1, 3) };
 };
 
 export const costAxis = (costs) => {
@@ -104,11 +104,12 @@ export const render = ({ model, el }) => {
     pick("Order", ORDERS.filter(([key]) => key !== "cost" || state.costs.length), now.order, (order) => set({ order })),
   ].filter(Boolean));
   const all = () => ordered(rows(state, now), now.order, now.unit);
-  const said = () => all().map((row) => `${row.name}: ${row.rated.map((one) => one[now.unit].words).join("; ") || row.noRate}${state.costs.length ? `, ${price(row)}` : ""}.`);
-  const price = (row) => row.costs.map((one) => `${state.races.some(({ fresh }) => fresh) || state.costs.some(({ fresh }) => fresh) ? `${one.fresh ? "yours" : "recorded"}: ` : ""}median ${significant(one.mid, 3)} ${state.unit} (${one.all.length} timings, ${significant(one.all[0], 3)} to ${significant(one.all.at(-1), 3)})`).join("; ") || row.noCost;
+  const said = () => all().map((row) => `${row.name}: ${row.rated.map((one) => one[now.unit].words).join("; ") || row.noRate}${state.costs.length ? `, ${row.costs.map(price).join("; ") || row.noCost}` : ""}`);
+  const both = () => [...state.races, ...state.costs].some(({ fresh }) => fresh);
+  const whose = (one) => (both() ? h("b", {}, one.fresh ? "today: " : "recorded: ") : null);
+  const price = (one) => `median ${amount(one.mid)} ${state.unit} (${one.all.length} timings, ${amount(one.all[0])} to ${amount(one.all.at(-1))})`;
 
   const show = () => {
-    const both = state.races.some(({ fresh }) => fresh);
     const axis = rateAxis(state.races, now.unit);
     const dear = state.costs.length ? costAxis(state.costs.filter(({ kind }) => kind === now.kind)) : null;
     const shown = all();
@@ -126,9 +127,9 @@ export const render = ({ model, el }) => {
         return h("li", { class: `rl-ex-row rl-ex-${tone}` },
           h("div", { class: "rl-ex-name" }, places[row.key] ?? h("strong", {}, row.name), mark && h("span", {}, mark)),
           h("div", {}, row.rated.length ? rateStrip(row, now.unit, axis) : null,
-            row.noRate ? h("p", {}, row.noRate) : row.rated.map((one) => h("p", {}, both ? h("b", {}, one.fresh ? "yours: " : "recorded: ") : null, one[now.unit].words))),
-          dear && h("div", {}, row.costs.length ? costStrip(row, dear) : null, h("p", {}, price(row))),
-          h("div", { class: "rl-ex-open", id, hidden: !open }, open ? row.here.map((one) => details(one, both)) : null));
+            row.noRate ? h("p", {}, row.noRate) : row.rated.map((one) => h("p", {}, whose(one), one[now.unit].words))),
+          dear && h("div", {}, row.costs.length ? costStrip(row, dear) : null, row.noCost ? h("p", {}, row.noCost) : row.costs.map((one) => h("p", {}, whose(one), price(one)))),
+          h("div", { class: "rl-ex-open", id, hidden: !open }, open ? row.here.map((one) => details(one, both())) : null));
       }));
     if (focused !== undefined) places[focused]?.focus();
     verdict.textContent = judged(shown);
@@ -158,9 +159,11 @@ export const render = ({ model, el }) => {
   show();
 };
 
+const amount = (x) => (x < 1000 ? significant(x, 3) : count(x));
+
 /** One race in full: its outcomes with grades and reasons, and the conditions. */
 const details = (one, both) => [
-  both ? h("p", {}, h("b", {}, one.fresh ? "Yours" : "Recorded")) : null,
+  both ? h("p", {}, h("b", {}, one.fresh ? "Today" : "Recorded")) : null,
   one.table.length ? h("table", {},
     h("thead", {}, h("tr", {}, ["Outcome", "Rounds", "Processes", "Grade", "Why"].map((text) => h("th", { scope: "col" }, text)))),
     h("tbody", {}, one.table.map(([label, rounds, times, grade, why]) => h("tr", {},
@@ -194,7 +197,7 @@ const rateStrip = (row, unit, axis) => strip(17 * row.rated.length + 7, axis, pe
     place(x(mid), one.fresh ? s("circle", { cy: y, r: 5, fill: colour }) : s("path", { d: `M0,${y - 8} v16`, stroke: colour, "stroke-width": 3 }))];
 }));
 
-const costStrip = (row, axis) => strip(17 * row.costs.length + 7, axis, (value) => significant(value), (x) => row.costs.map((one, i) => {
+const costStrip = (row, axis) => strip(17 * row.costs.length + 7, axis, amount, (x) => row.costs.map((one, i) => {
   const y = 12 + 17 * i;
   const colour = one.fresh ? "var(--accent)" : "var(--quiet)";
   return [one.all.map((value) => s("circle", { cx: share(x(value)), cy: y, r: 3, fill: "none", stroke: colour, "stroke-opacity": 0.6 })),
