@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +59,52 @@ def test_a_fresh_run_has_the_shape_of_the_recorded_one(slug: str, name: str) -> 
 
     assert one.lacks(fresh) == "", fresh
     assert one.outline(fresh) == one.outline(row["output"])
+
+
+CELL = re.compile(r"^```\{code-cell\}\n(?::.*\n)*\n?(.*?)^```$", re.M | re.S)
+PAGES = sorted(p for p in (ROOT / "notebooks").glob("*.md") if "rl.session(" in p.read_text())
+#: Cells that race, compile or draw need none of these tools, and are not what this is about.
+OTHERS = re.compile(r"rl\.race\(|rl\.compile\(|^%%|rl\.calibrate", re.M)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_is_whole_on_a_machine_without_any_of_the_tools(
+    page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No gdb, no lldb, no clang, no symbolizer, none of the interpreters: the page says so, and shows what was recorded."""
+    monkeypatch.delenv("RACELAB_LIVE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in ("GDB", "LLDB", "CLANG", "LLVM_SYMBOLIZER", "TSAN_PYTHON", "ASAN_PYTHON"):
+        monkeypatch.setenv(f"RACELAB_{name}", "/nowhere")
+    monkeypatch.setenv("RACELAB_DEBUG_PYTHON", "/nowhere")
+    monkeypatch.chdir(page.parent)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for name in ("sessions", "anatomy"):  # a chapter's own, of which there are several
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    shown: list[sessions.Transcript] = []
+
+    def make(one: Session) -> dict[str, object]:
+        assert not {*one.needs} & {*toolbox.NEEDS} - {"cores", "network", "core files"}, one.title
+        return {"output": "", "seconds": 0.0, "versions": [], "command": "", "ending": ""}
+
+    def session(*words: str, **how: Any) -> sessions.Transcript:
+        shown.append(sessions.session(*words, **how))
+        return shown[-1]
+
+    toolbox.probe.cache_clear()
+    monkeypatch.setattr(Session, "make", make)
+    monkeypatch.setattr(rl, "session", session)
+    names: dict[str, object] = {}
+    for cell in CELL.findall(page.read_text(encoding="utf-8")):
+        if not OTHERS.search(cell):
+            exec(cell, names)
+    toolbox.probe.cache_clear()
+
+    assert shown
+    assert not any(one.live for one in shown)
+    assert all("recorded on" in one._repr_html_() for one in shown)
+    reasons = [one.stamp for one in shown if "Not run here" in one.stamp]
+    assert not any("py-bt does not work" in one for one in reasons)
 
 
 # ---------------------------------------------------------------------------------------------------

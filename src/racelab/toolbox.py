@@ -205,6 +205,12 @@ def _needs_debugger(name: str) -> str:
     return "" if probe(name).traces else f"{name} may not trace a process here"
 
 
+def _needs_py_bt() -> str:
+    """Without a gdb that may trace there is no telling, and no other reason to name."""
+    works = "" if probe("gdb").python else "py-bt does not work on this interpreter"
+    return _needs_debugger("gdb") or works
+
+
 def _needs_tool(name: str) -> str:
     return "" if find(name) else f"no {name} here ({INSTALL})"
 
@@ -243,7 +249,7 @@ NEEDS: dict[str, Callable[[], str]] = {
     "tsan": functools.partial(_needs_interpreter, "tsan"),
     "asan": functools.partial(_needs_interpreter, "asan"),
     "debug": functools.partial(_needs_interpreter, "debug"),
-    "py-bt": lambda: "" if probe("gdb").python else "py-bt does not work on this interpreter",
+    "py-bt": _needs_py_bt,
     "core files": _needs_core_files,
     "network": _needs_network,
     "cores": _needs_cores,
@@ -260,7 +266,7 @@ def missing(needs: Sequence[str]) -> list[str]:
     unknown = [one for one in needs if one not in NEEDS]
     if unknown:
         raise ValueError(f"needs={unknown}: known are {', '.join(NEEDS)}.")
-    return [why for why in (NEEDS[one]() for one in needs) if why]
+    return [why for why in dict.fromkeys(NEEDS[one]() for one in needs) if why]
 
 
 def versions(needs: Sequence[str]) -> list[str]:
