@@ -22,6 +22,8 @@ test("a span holds its begin and not its end", () => {
 test("who stays attached in C is waited for, and through the collector by who has paused", () => {
   assert.deepEqual(waits(three("attached"), 40),
     [true, "The collector wants the world to stop, and waits for the napper: attached, in nap(). The bystander stands still all the while."]);
+  // Nobody waits for who runs Python: it is about to pause.
+  assert.match(waits(three("attached"), 21)[1], /waits for the napper: attached, in nap\(\)\.$/);
   assert.deepEqual(waits(three("attached"), 65), [false, "The bystander and the napper stand still, and the collector works."]);
   assert.deepEqual(waits(three("attached"), 90), [false, "Nobody waits."]);
   // Without a bystander, it is the collector's own state that says so.
@@ -42,6 +44,8 @@ test("with the GIL on everybody waits for it, and somebody has it", () => {
   assert.deepEqual(waits(gil, 20), [true, "The collector and the bystander wait for the GIL. A: in C has it, in nap()."]);
   assert.deepEqual(waits(gil, 45)[1], "The collector and the bystander wait for the GIL. It is changing hands.");
   assert.deepEqual(waits(gil, 60), [false, "Nobody waits."]);
+  const over = trace(true, ["A", "B", "C"], [[0, "attached", 0, 50, ""], [1, "attached", 49, 90, ""], [2, "waiting", 0, 90, ""]]);
+  assert.match(waits(over, 49)[1], /B has it/, "the last one that got it");
 });
 
 test("changes are gone through, and a reader begins where somebody waits", () => {
@@ -49,12 +53,17 @@ test("changes are gone through, and a reader begins where somebody waits", () =>
   assert.deepEqual(changes(one), [0, 20, 22, 60, 62, 70, 80, 100]);
   assert.deepEqual([next(one, 20, true), next(one, 20, false), next(one, 100, true), next(one, 0, false)], [22, 0, 100, 0]);
   assert.equal(opening(one), 50);
+  const long = three("detached");
+  assert.equal(opening(long), 46);
+  long.spans.push([1, "stopped", 100, 190, ""]); // longer, in no event
+  assert.equal(opening(long), 46);
   assert.equal(opening(trace(false, ["A"], [[0, "attached", 0, 100, ""]])), 50);
 });
 
 test("a window keeps what is at the cursor, and stays in the trace", () => {
   assert.deepEqual(zoomed([0, 8000], 4000, 2000, 8000), [1000, 5000]);
   assert.deepEqual(zoomed([0, 8000], 4000, 8000, 8000), [4000, 8000]);
+  assert.deepEqual(zoomed([4000, 8000], 6000, 4000, 8000), [2000, 8000]);
   assert.deepEqual(zoomed([1000, 5000], 1e9, 2000, 8000), [0, 8000]);
   assert.deepEqual(zoomed([1000, 5000], 1, 1000, 8000), [1000, 1500]);
   assert.deepEqual(followed([1000, 2000], 1500, 8000), [1000, 2000]);

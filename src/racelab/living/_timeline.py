@@ -142,7 +142,7 @@ def _still(traces: list[dict[str, Any]]) -> str:
     ]
     words = "What each thread did. " + " ".join(_words(trace) for trace in traces)
     return (
-        f'<svg class="rl-tl-paper" role="img" aria-label="{html.escape(words)}" '
+        f'<svg role="img" aria-label="{html.escape(words)}" style="max-width:100%;height:auto" '
         f'viewBox="0 0 {_LEFT + _WIDE + 10} {y + 20}" width="{_LEFT + _WIDE + 10}">{"".join(parts)}</svg>'
     )
 
