@@ -50,10 +50,11 @@ def test_the_ways_are_those_of_the_recording() -> None:
     ways = ways_of(living.scan())
     low, high = living.scan().state["band"]
 
-    cuts = [row["ns"] for row in seen.rows("releases") if row["way"] == "threading.Barrier"]
-    assert ways["threading.Barrier"]["cuts"] == [round(ns) for ns in cuts]
-    mirrored = [sign * ns for ns in cuts for sign in (-1, 1)]
-    assert ways["threading.Barrier"]["inside"] == sum(low < ns < high for ns in mirrored) / 40
+    for name in ("threading.Barrier", "appointment"):
+        cuts = [row["ns"] for row in seen.rows("releases") if row["way"] == name]
+        assert ways[name]["cuts"] == [round(ns) for ns in cuts]
+        mirrored = [sign * ns for ns in cuts for sign in (-1, 1)]
+        assert ways[name]["inside"] == sum(low < ns < high for ns in mirrored) / 40
     for release in ("barrier", "tsc"):
         race = seen.result("broken", lab="lost_update", release=release)
         way = ways[f"racelab, {release}"]
@@ -100,6 +101,7 @@ def test_on_paper_there_is_the_peak_and_a_row_for_each_way() -> None:
     figure = living.scan(POINTS, {"<mine>": [100, 200, 300]})
     assert 'role="img"' in figure.still
     assert "&lt;mine&gt;: median 200 ns apart" in figure.still
+    assert "<mine>" not in figure.still
     assert figure.still.count("<circle") == 2 * 19
     assert len(living.scan().as_html()) < 60_000
 

@@ -151,6 +151,34 @@ def test_a_thread_is_dragged_along_the_other(page: Page) -> None:
     expect(verdict(page)).to_contain_text("✓")
 
 
+def test_a_finger_drags_sideways_and_scrolls_up_and_down(browser: Browser, base: str) -> None:
+    options = {"has_touch": True, "is_mobile": True}
+    with web.offline(browser, base, width=360, **options) as (context, watch):
+        page = context.new_page()
+        show(page, base)
+        session = context.new_cdp_session(page)
+
+        def stroke(x: float, y: float, by_x: float, by_y: float) -> None:
+            """Ten steps of a finger."""
+            for step in range(11):
+                point = {"x": x + by_x * step / 10, "y": y + by_y * step / 10}
+                kind = "touchMove" if step else "touchStart"
+                session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+            session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+        box = page.locator(".rl-sc-drawn").bounding_box()
+        assert box
+        first = place(page)
+        stroke(60, box["y"] + 200, 2, -150)
+        page.wait_for_function("() => scrollY > 0")
+        assert place(page) == first
+
+        page.evaluate("() => scrollTo(0, 0)")
+        stroke(box["x"] + 250, box["y"] + 200, box["width"] / 2 - 250, 3)
+        expect(verdict(page)).to_contain_text("✗")
+    assert watch.outside == watch.failed == watch.messages == []
+
+
 def test_a_row_is_chosen_where_it_is_drawn(page: Page) -> None:
     label = page.locator(".rl-sc-way text", has_text="racelab, tsc")
     label.scroll_into_view_if_needed()
@@ -240,7 +268,7 @@ def test_paper_and_a_viewer_without_javascript_get_the_picture(
 
 
 def test_it_is_quick(page: Page, base: str) -> None:
-    """Script until it is drawn, and of a frame while dragging, in ms; the best of some, as others use this machine, too."""
+    """Script until it is drawn, and of the median frame while dragging, in ms; the best of some, as others use this machine, too."""
     drawn, frames = [], []
     for _ in range(5):
         show(page, base)
@@ -250,7 +278,8 @@ def test_it_is_quick(page: Page, base: str) -> None:
                 """async () => {
                   const drawn = document.querySelector('.rl-sc-drawn');
                   const frame = window.requestAnimationFrame;
-                  let asked, spent = 0;
+                  const spent = [];
+                  let asked;
                   window.requestAnimationFrame = (draw) => { asked = draw; return 0; };
                   const box = drawn.getBoundingClientRect();
                   const send = (type, x) => drawn.dispatchEvent(new PointerEvent(type,
@@ -261,11 +290,11 @@ def test_it_is_quick(page: Page, base: str) -> None:
                     const began = performance.now();
                     send('pointermove', 20 + 10 * i);
                     asked?.(began);
-                    spent += performance.now() - began;
+                    spent.push(performance.now() - began);
                   }
                   send('pointerup', 5);
                   window.requestAnimationFrame = frame;
-                  return spent / 50;
+                  return spent.sort((a, b) => a - b)[25];
                 }"""
             )
         )

@@ -91,7 +91,7 @@ export const render = ({ model, el }) => {
     reach = reaching(state);
     const unit = stretched(reach, soft(state), -1, 1);
     const next = button("Next release", step);
-    place = slider({ label: "A begins", min: -1, max: 1, steps: 600, value: 0,
+    place = slider({ label: "Thread A begins", min: -1, max: 1, steps: 600, value: 0,
       words: (t) => later(rounded(unit.back(t))), change: (t) => set({ offset: rounded(unit.back(t)) }, false) });
     const plain = place.set;
     place.set = (ns) => plain(unit(ns));
@@ -138,14 +138,15 @@ export const render = ({ model, el }) => {
 
   // A tap or a drag; on a phone a stroke up or down still scrolls the page.
   let moved = null;
+  let from;
   const to = (event) => set({ offset: rounded(axis.back(event.clientX - drawn.getBoundingClientRect().left)) });
   drawn.addEventListener("pointerdown", (event) => {
     if (event.button || !event.isPrimary) return;
-    moved = false;
+    [moved, from] = [false, event.clientX];
     drawn.setPointerCapture(event.pointerId);
   });
   drawn.addEventListener("pointermove", (event) => {
-    if (moved === null) return;
+    if (moved === null || (!moved && Math.abs(event.clientX - from) < 4)) return;
     moved = true;
     to(event);
   });
