@@ -482,7 +482,7 @@ def test_on_one_core_without_a_race_point_it_is_inconclusive(two_ways: Path, mod
 
 MOVED = {
     "rounds": '.replace("    RACE_POINT();\\n", "").replace("ignored))\\n{", "ignored))\\n{\\n    RACE_POINT();")',
-    "cold": '.replace("    RACE_POINT()\\n", "").replace("    global ", "    RACE_POINT()\\n    global ")',
+    "cold": '.replace("    RACE_POINT()\\n", "").replace("    global _t", "    RACE_POINT()\\n    global _t")',
     "hang": '.replace("    RACE_POINT();\\n", "").replace("Lock(first);", "Lock(first);", 1)'
     '.replace("    PyMutex_Lock(first);", "    RACE_POINT();\\n    PyMutex_Lock(first);")',
 }
@@ -643,7 +643,7 @@ def stuck(pair: Exercise, line: str) -> tuple[checking.Verdict, str]:
     """The verdict on a solution that does this first thing in note(), and its step."""
     text = with_line(pair.text("solution"), "cache_note(PyObject *op, PyObject *found)\n{", line)
     verdict = check(pair, text.replace("#include <stdatomic.h>", "#include <pthread.h>"))
-    return verdict, dict(verdict.steps)["one thread"]
+    return verdict, dict(verdict.steps)["by itself"]
 
 
 def test_a_deadlock_with_one_thread_is_seen_early_and_says_which_call(pair: Exercise) -> None:
@@ -678,6 +678,88 @@ def test_sleeping_or_waiting_for_a_while_is_no_deadlock(
         judge._single(judge._compiled())
 
         assert judge.steps[-1].text == "right answers"
+
+
+def test_an_assertion_is_told_though_the_process_dies_or_hangs_behind_it(pair: Exercise) -> None:
+    """A learner can do more with what was expected than with a crash at the interpreter's end."""
+    begin = "cache_stats(PyObject *op, PyObject *Py_UNUSED(ignored))\n{"
+    for last in ("raise(SIGSEGV)", "for (;;) pause()"):
+        text = with_line(
+            pair.text("solution"),
+            begin,
+            '    static int once; if (!once++) Py_AtExit(leave);\n    return Py_BuildValue("(ll)", 7L, 7L);',
+        ).replace(
+            "static PyObject *\ncache_stats",
+            f"#include <signal.h>\n#include <unistd.h>\nstatic void leave(void) {{ {last}; }}\n"
+            "static PyObject *\ncache_stats",
+        )
+
+        verdict = check(pair, text)
+
+        said = dict(verdict.steps)["by itself"]
+        assert said.startswith("a new cache has stats() == (0, 0), not (7, 7)"), said
+        assert "did not" not in verdict.says
+
+
+def nothing_raced() -> SimpleNamespace:
+    """What comes of children that cannot import what judges."""
+    note = "ImportError: libpython"
+    ran: list[object] = []
+    seen = SimpleNamespace(ran=ran, outcomes={"not-run": 4}, gil=None, mode="rounds")
+    seen.repetitions = [SimpleNamespace(note=note)]
+    return seen
+
+
+def test_what_judges_and_cannot_be_loaded_is_nobodys_fail(pair: Exercise, tmp_path: Path) -> None:
+    """An interpreter whose racelab is broken, or an exercise that has gone meanwhile."""
+    gone = replace(pair, file=tmp_path / "two_counters/exercise.py")
+    built = checking._Check(pair, None, 1.0)._build(pair.text("solution"), "solution")
+    judge = checking._Check(gone, pair.text("solution"), 1.0)
+    with pytest.raises(checking.RaceError, match="says nothing about your answer: Exer"):
+        judge._single(built)
+
+    judge = checking._Check(pair, pair.text("solution"), 1.0)
+    judge.power.result = judge.yours.result = nothing_raced()
+    with pytest.raises(checking.RaceError, match="the starter cannot be raced, either"):
+        judge._must_have_raced()
+
+
+def test_a_racelab_that_is_broken_in_the_child_is_exit_status_2(desk: Path, tmp_path: Path) -> None:
+    """Not 1, which says that the answer is wrong."""
+    find_exercise("how_many").start()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/sitecustomize.py").write_text(
+        "import os, sys\nif 'check' not in sys.argv: sys.modules['racelab.exercise'] = None\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "racelab", "check", "how_many"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "broken")},
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+    )
+
+    assert done.returncode == 2, done
+    assert "says nothing about your answer: ImportError" in done.stderr or (
+        "says nothing about your answer: ModuleNotFoundError" in done.stderr
+    )
+    assert len(done.stderr.splitlines()) == 1
+    assert Course().of("how_many").checks == 0
+    assert desk.exists()
+
+
+def test_a_starter_that_fails_too_rarely_is_raced_with_its_window_open(
+    pair: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that is busy has no time for as many rounds as a rare failure asks for."""
+    monkeypatch.setitem(checking.AT_LEAST, "rounds", 10**9)
+
+    verdict = check(pair, pair.text("solution"), seconds=4)
+
+    assert (verdict.verdict, verdict.widened) == ("PASS", True), str(verdict)
+    assert any("too rarely" in step.text for step in verdict.steps)
+    assert "every step" in dict(verdict.steps)
 
 
 def test_an_error_in_an_answer_is_at_its_line() -> None:

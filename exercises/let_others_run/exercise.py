@@ -88,7 +88,7 @@ def waited(module, data):
     thread = threading.Thread(target=compute)
     thread.start()
     started.wait()
-    while done() < CALL_S / 10:
+    while done() < CALL_S / 10 and thread.is_alive():
         time.sleep(CALL_S / 40)
     begin = done()
     gc.collect()

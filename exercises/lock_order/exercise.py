@@ -1,4 +1,8 @@
-"""Accounts and a journal: three circles of locks, one of them only at night."""
+"""Accounts and a journal: three circles of locks, one of them only at night.
+
+An audit() that reads `newest` without the journal's lock passes: the pointer is read whole, and what hangs on it is
+complete. Only ThreadSanitizer tells of it. Who reads an amount without the account's lock is caught by the race.
+"""
 
 import random
 from threading import Thread

@@ -130,7 +130,7 @@ exercise = Exercise(
     chapter="11_containers",
     level="hard",
     minutes=20,
-    goal="Anybody may call report() and newest() at any time, and append to the list of jobs meanwhile: a report has a line for each job that it counts, no count is lost, and nobody sees a report before it is full.",
+    goal="Anybody may call report() and newest() at any time, and append to the list of jobs meanwhile: a report has a line for each job that it counts, no count is lost, no two lines give a job the same number, and nobody sees a report before it is full.",
     hints=(
         "There are three shared containers: `jobs`, `seen` and `latest`. One mistake is made with each of them.",
         "What does a reader find in `latest` while report() is still at work? Show it at the end.",

@@ -1,8 +1,8 @@
 /* three_mistakes.c: reports on jobs, and how often each job was there.
  *
  * Goal   Anybody may call report() and newest() at any time, and append to the list of jobs
- *        meanwhile: a report has a line for each job that it counts, no count is lost, and nobody
- *        sees a report before it is full.
+ *        meanwhile: a report has a line for each job that it counts, no count is lost, no two
+ *        lines give a job the same number, and nobody sees a report before it is full.
  * Check  racelab check three_mistakes        Stuck?  racelab hint three_mistakes
  */
 #include <Python.h>

@@ -288,6 +288,8 @@ class _Check:
     widened: bool = False
     #: How many times as many clean runs the answer must show as its kind would.
     more: float = 1.0
+    #: Seconds that went before it was known that the window must be held open.
+    late: float = 0.0
     #: Count and rounds of a slice, where they are not the usual ones.
     size: dict[str, Any] = field(default_factory=dict)
     #: What else the starter's race needs.
@@ -458,8 +460,12 @@ class _Check:
         """Run lines that see `exercise` and `module`; what judges must be what it was when they are through."""
         # In a function, whose names nobody can reach: an answer may look into __main__.
         code = f"""
-            from pathlib import Path
-            from racelab.exercise import Guard, load_exercise, plain, where
+            try:
+                from pathlib import Path
+                from racelab.exercise import Guard, load_exercise, plain, where
+                given = load_exercise(Path({str(self.exercise.file)!r}))
+            except BaseException as error:
+                given, result = None, f"{{type(error).__name__}}: {{error}}"
 
             def judge(exercise, plain, where):
                 changed = Guard(exercise).changed
@@ -468,11 +474,15 @@ class _Check:
                 {textwrap.indent(textwrap.dedent(body), " " * 16).strip()}
                 return [result, changed()]
 
-            result = judge(load_exercise(Path({str(self.exercise.file)!r})), plain, where)
+            if given is not None:
+                result = judge(given, plain, where)
         """
         look = _Stuck(cpu_s)
         seen = run_child(code, modules=[built], timeout_s=WALL_S, look=look)
         self.hung = look.why
+        if isinstance(seen.returned, str) or seen.outcome == "not-run":
+            why = seen.returned or seen.stderr.strip() or seen.outcome
+            raise RaceError(f"{_NOT_JUDGED} {why}")
         if not isinstance(seen.returned, list):
             return seen
         value, changed = seen.returned
@@ -482,12 +492,12 @@ class _Check:
         return replace(seen, returned=value)
 
     def _single(self, answer: _Module) -> None:
-        """Right answers with one thread, and a GIL that stays off."""
+        """Right answers where nothing is raced, and a GIL that stays off."""
         body = "exercise.single(module)" if self.exercise.single else "pass"
         if self._asks:
             body = "plain(module); " + body
         seen = self._in_child(answer, body, SINGLE_S)
-        step, right = "one thread", "right answers"
+        step, right = "by itself", "right answers"
         if self.exercise.lab is None:
             python = self.exercise.source.suffix == ".py"
             step, right = ("answers", "right") if python else ("behaviour", "as asked")
@@ -500,8 +510,12 @@ class _Check:
         if self._asks and self.tries is not None:
             text = _told(text, self.tries)
         self._say(step, text)
-        says = "" if self.exercise.lab is None else "First of all it must be right with one thread."
-        if seen.outcome == "hang":
+        says = (
+            ""
+            if self.exercise.lab is None
+            else "First of all it must be right by itself, before anything is raced."
+        )
+        if seen.outcome == "hang" and not _asserted(seen):
             says = _HANGS[self.hung]
         raise _Stop("FAIL", "single", says)
 
@@ -544,11 +558,13 @@ class _Check:
 
     def _ending_words(self, seen: Ending) -> str:
         """How a child with one thread ended, in the learner's words."""
+        place = _place(seen.traceback, self.exercise.file_name, self.read[0])
+        asserted = _asserted(seen)
+        if (
+            asserted
+        ):  # also where the process died or hung behind it: this is what the learner can use
+            return asserted if "\n" in asserted else asserted + place
         if seen.outcome.startswith("error("):
-            asserted = seen.traceback.strip().rpartition("\nAssertionError: ")
-            place = _place(seen.traceback, self.exercise.file_name, self.read[0])
-            if seen.outcome == "error(AssertionError)" and asserted[1]:
-                return asserted[2] if "\n" in asserted[2] else asserted[2] + place
             last = (seen.traceback.strip().splitlines() or [seen.outcome])[-1]
             return last.removeprefix("AssertionError: ") + place
         if seen.outcome == "hang":
@@ -573,6 +589,10 @@ class _Check:
             if not self.power.failed and not self.widened and used > min(POWER_S, self.seconds / 3):
                 self._widen("the starter shows nothing here by itself: the window is held open")
                 self.power, self.yours = _Count(), _Count()
+            if self._too_rare(starter, answer, used):
+                self._widen("the starter fails too rarely here by itself: the window is held open")
+                self.power, self.yours = _Count(), _Count()
+                self.late = used
             if self.power.failed >= ENOUGH_FAILURES and self.yours.runs >= self._needed:
                 self._ask_for_more(starter, answer)
                 if self.yours.runs >= self._needed:
@@ -588,21 +608,45 @@ class _Check:
         if self.widened:
             self._needs_a_race_point(starter, answer)
         needed = self._needed
+        if self.widened:  # many more follow, with every step held open
+            needed = max(self._least / 3, clean_needed(self.power.low)) * self.more
         text = f"0 of {self.yours.runs:,} {self._unit}s fail"
         if self.yours.runs < needed:
             self._say("yours", text)
             raise _Stop(
                 "INCONCLUSIVE",
                 "too-slow",
-                f"{self._why_more}{needed:,.0f} clean {self._unit}s would decide, and there was time for {self.yours.runs:,}. Give it more: --seconds {self.seconds * 5:g}.",
+                self._too_slow(needed),
             )
         self._say("yours", text)
+
+    def _too_slow(self, needed: float) -> str:
+        return (
+            f"{self._why_more}{needed:,.0f} clean {self._unit}s would decide, and there was time for "
+            f"{self.yours.runs:,}. Give it more: --seconds {self.seconds * 5:g}."
+        )
+
+    def _too_rare(self, starter: _Module, answer: _Module, used: float) -> bool:
+        """Whether half of the time is over, the rest would not do, and an open window may show more."""
+        return (
+            not self.widened
+            and self.power.failed > 0
+            and self.seconds / 2 < used
+            and self.yours.runs * self.seconds / used < self._needed
+            and self._slower <= SLOW
+            and _has_race_point(starter)
+            and _has_race_point(answer)
+        )
+
+    @property
+    def _least(self) -> float:
+        """Clean runs without which nothing is decided, however often the starter fails."""
+        return float((AT_LEAST_WIDENED if self.widened else AT_LEAST)[self._lab.mode])
 
     @property
     def _needed(self) -> float:
         """Clean runs that decide."""
-        least = (AT_LEAST_WIDENED if self.widened else AT_LEAST)[self._lab.mode]
-        return max(float(least), clean_needed(self.power.low)) * self.more
+        return max(self._least, clean_needed(self.power.low)) * self.more
 
     def _ask_for_more(self, starter: _Module, answer: _Module) -> None:
         """What makes calls meet more rarely than the starter's do must not pass for a repair.
@@ -646,7 +690,7 @@ class _Check:
             self.yours.add(self._slice(answer))
             used = time.monotonic() - begin
             yield used
-            if used > self.seconds:
+            if used > self.seconds + self.late:
                 return
 
     def _slice(self, built: _Module, **how: Any) -> Result:
@@ -687,6 +731,9 @@ class _Check:
             self._gil_must_stay_off("yours", result.gil)
         if result is not None and not result.ran:
             labels = ", ".join(label for label, count in result.outcomes.items() if count)
+            if self.power.result is not None and not self.power.result.ran:
+                note = next((r.note for r in result.repetitions if r.note), labels)
+                raise RaceError(f"{_NOT_JUDGED} the starter cannot be raced, either. {note}")
             self._say("yours", f"could not be raced: {labels}")
             raise _Stop("FAIL", "race", "It cannot be raced; see above.")
 
@@ -763,7 +810,7 @@ class _Check:
         """
         if self.exercise.source.suffix == ".py":
             return
-        before = self.power, self.yours
+        before, self.late = (self.power, self.yours), 0.0
         self.power, self.yours = _Count(), _Count()
         try:
             starter, answer = (
@@ -780,14 +827,17 @@ class _Check:
             if self.yours.failed:
                 self._say_power(", with every step held open")
                 self._fail(" while every step is held open")
-            self.size = {} if used < STEPS_S else self.size
-            least = AT_LEAST[self._lab.mode] if used < STEPS_S else 0
+            soon = used < min(STEPS_S, self.seconds / 2)
+            self.size = {} if soon else self.size
+            least = AT_LEAST[self._lab.mode] if soon else 0
             needed = max(least, clean_needed(self.power.low) * self.more)
             if self.power.failed >= ENOUGH_FAILURES and self.yours.runs >= needed:
                 break
         else:
             self._say_power(", with every step held open")
-            raise _Stop("INCONCLUSIVE", "no-power", _NO_STEPS)
+            if self.power.failed < ENOUGH_FAILURES:
+                raise _Stop("INCONCLUSIVE", "no-power", _NO_STEPS)
+            raise _Stop("INCONCLUSIVE", "too-slow", self._too_slow(needed))
         self._say(
             "every step",
             f"0 of {self.yours.runs:,} {self._unit}s fail (starter: {self.power.failed:,} of {self.power.runs:,}) "
@@ -1015,6 +1065,8 @@ def _hung_in(stacks: str, exercise: Exercise) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+_NOT_JUDGED = "What judges could not be run here, which says nothing about your answer:"
+
 _NO_STEPS = (
     "On this machine only an open window shows the bug. RACE_POINT() may stand anywhere, and with every step held "
     "open nothing could be shown here. Try a machine with more cores."
@@ -1025,6 +1077,12 @@ _HANGS = {
     "deadlock": "Most often: a lock that one thread takes twice, or that is never given back. Look at every way out.",
     "": "It waited for something until its time was up.",
 }
+
+
+def _asserted(seen: Ending) -> str:
+    """What an assertion said that ended a child, or that came before its end; else ""."""
+    _, found, said = seen.traceback.strip().rpartition("\nAssertionError: ")
+    return said if found else ""
 
 
 def _place(trace: str, name: str, text: str) -> str:
