@@ -182,8 +182,8 @@ def test_a_refused_result_leaves_the_figure_as_it_was() -> None:
     ("kind", "how", "says"),
     [
         (ValueError, {"slug": "no_such_lab"}, "there is nothing to show"),
-        (ValueError, {"slug": LAB, "costs": {"fixed": [0]}}, "list of positive numbers"),
-        (ValueError, {"slug": LAB, "costs": {"fixed": []}}, "list of positive numbers"),
+        (ValueError, {"slug": LAB, "costs": {"fixed": [-1]}}, "list of numbers from 0 on"),
+        (ValueError, {"slug": LAB, "costs": {"fixed": []}}, "list of numbers from 0 on"),
         (LookupError, {"slug": LAB, "rates": "speed"}, "no measurement 'speed'"),
         (LookupError, {"slug": "no_such_lab", "rates": "speed"}, "nothing is recorded"),
     ],

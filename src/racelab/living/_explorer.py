@@ -103,7 +103,7 @@ def explorer(
         name: what links to a view are called; unique on a page.
 
     Raises:
-        ValueError: nothing was raced; a result of another lab; a timing that is no positive number.
+        ValueError: nothing was raced; a result of another lab; a cost that is no number from 0 on.
         LookupError: no measurement of that name.
 
     Example:
@@ -378,9 +378,9 @@ def _timings(costs: Costs, slug: str, *, fresh: bool) -> list[dict[str, Any]]:
         ((kind, one) for one in timed) for kind, timed in nested.items()
     ):
         values = sorted(float(value) for value in nested[kind][variant])
-        if not values or not 0 < values[0] <= values[-1] < float("inf"):
+        if not values or not 0 <= values[0] <= values[-1] < float("inf"):
             raise ValueError(
-                f"{variant}: a cost is a list of positive numbers, not {values!r:.60}."
+                f"{variant}: a cost is a list of numbers from 0 on, not {values!r:.60}."
             )
         found.append(
             {

@@ -38,8 +38,14 @@ export const ordered = (list, order, unit) => {
   return value ? [...list].sort((a, b) => (value(a) === value(b) ? 0 : value(a) - value(b))) : list;
 };
 
-/** The cheapest row that nothing speaks against: it did not fail here, and has not failed anywhere in this figure. */
-export const cheapest = (list) => ordered(list.filter((row) => row.costs.length && row.rated.length && !row.everFailed && !row.silent), "cost")[0];
+/**
+ * The cheapest row that nothing speaks against: it did not fail here, and has not failed anywhere in this figure.
+ * After it those whose quickest timing is no slower than its median: they cannot be told apart from it.
+ */
+export const cheapest = (list) => {
+  const [best, ...more] = ordered(list.filter((row) => row.costs.length && row.rated.length && !row.everFailed && !row.silent), "cost");
+  return best ? [best, ...more.filter(({ costs }) => costs[0].all[0] <= best.costs[0].mid)] : [];
+};
 
 /** Ends of an axis and its ticks. Rates: up to 100 %, with room for an arrow below the lowest bound. */
 export const rateAxis = (races, unit) => {
@@ -51,8 +57,8 @@ export const rateAxis = (races, unit) => {
 export const costAxis = (costs) => {
   const all = costs.flatMap((one) => one.all);
   const [least, most] = [Math.min(...all), Math.max(...all)];
-  const log = most / least > 8;
-  const [low, high] = log ? [least / 1.3, most * 1.3] : [0, most * 1.05];
+  const log = least > 0 && most / least > 8;
+  const [low, high] = log ? [least / 1.3, most * 1.3] : [0, (most || 1) * 1.05];
   const step = 10 ** Math.floor(Math.log10(high / 2));
   const wide = [5, 2, 1].map((n) => n * step).find((n) => high / n >= 2) ?? step;
   const even = Array.from({ length: Math.floor(high / wide) + 1 }, (_, i) => i * wide);
@@ -137,9 +143,9 @@ export const render = ({ model, el }) => {
   const judged = (shown) => {
     if (!shown.some((row) => row.rated.length)) return `Nothing was recorded with ${worded(state, now.at)}: choose something else.`;
     if (now.order !== "cost") return "";
-    const best = cheapest(shown);
-    return best ? `Cheapest by its median, of those that have not failed in any race of this figure: ${best.name}.`
-      : "None of those that were timed has raced here without a failure.";
+    const [best, ...close] = cheapest(shown).map(({ name }) => name);
+    if (!best) return "None of those that were timed has raced here without a failure.";
+    return `Cheapest by its median, of those that have not failed in any race of this figure: ${best}.${close.length ? ` Timings of ${close.join(" and ")} come as low.` : ""}`;
   };
   const link = shared(el, () => written(now, state), (text) => { now = { ...now, ...parsed(text, state) }; furnish(); show(); }, say);
   if (link) tasks.append(link);
