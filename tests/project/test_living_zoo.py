@@ -135,11 +135,19 @@ def test_a_bug_is_reached_and_read_and_opened_by_keyboard(
     bug = figure.state["bugs"][-1]
     found = bug["seen"][0]
     assert found is not None
-    expect(card).to_contain_text(f"found after {found[1]:.2g}")
+    expect(card).to_contain_text(f"racelab ✓ after {found[1]:.2g}")
     expect(card).to_contain_text(found[2])
     expect(card).to_be_in_viewport()
     link = page.locator(CHIPS).last
     expect(link).to_be_in_viewport()
+    for _ in range(12):  # wherever the keys lead, the card is not in the way
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("ArrowRight")
+        at, over = page.locator(f"{CHIPS}:focus").bounding_box(), card.bounding_box()
+        assert at
+        assert over
+        assert at["y"] + at["height"] <= over["y"]
+    page.keyboard.press("End")
     for words in (_zoo.called(bug), bug["what"][1:], "TSan: not found in", "racelab: found after"):
         expect(link).to_have_accessible_name(re.compile(re.escape(words)))
 

@@ -98,7 +98,7 @@ const made = (state, now, say) => {
     card.replaceChildren(
       h("p", {}, h("strong", {}, called(bug)), `: ${bug.what}. `, question && h("em", {}, `${question} `), `Chapter ${bug.chapter.slice(0, 2)}, ${title}.`),
       h("ul", {}, bug.seen.map((answer, i) => h("li", { class: `rl-zoo-${verdict(answer)}` },
-        h("strong", {}, names[i]), ` ${SIGN[verdict(answer)]} ${words(answer)}`, answer?.[2] && h("span", {}, answer[2])))));
+        h("strong", {}, names[i]), ` ${SIGN[verdict(answer)]} ${words(answer).replace("found ", "")}`, answer?.[2] && h("span", {}, answer[2])))));
   };
 
   const chips = state.bugs.map((bug) => {
@@ -109,7 +109,11 @@ const made = (state, now, say) => {
     // Read out with the link; seen where there is room for a list.
     const more = h("span", { class: "rl-zoo-more" }, `${bug.what.replace(/^[a-z](?=\w* )/, (c) => c.toUpperCase())}. `, h("span", { class: "rl-zoo-each" },
       bug.seen.map((answer, i) => [h("span", { class: `rl-zoo-${verdict(answer)}` }, `${names[i]}: ${words(answer)}`), i + 1 < names.length ? "; " : "."])));
-    const a = h("a", { href: state.chapters[bug.chapter][1], tabindex: -1, onfocus: () => { stop(a); about(bug); }, onpointerenter: () => about(bug) },
+    const a = h("a", { href: state.chapters[bug.chapter][1], tabindex: -1, onfocus: () => {
+      stop(a);
+      about(bug);
+      if (a.matches(":focus-visible")) a.scrollIntoView({ block: "nearest" }); // and not under the card
+    }, onpointerenter: () => about(bug) },
       sign, h("span", {}, h("code", {}, bug.lab), `${called(bug).slice(bug.lab.length)} `), more, time, pips);
     return { bug, a, sign, time };
   });
