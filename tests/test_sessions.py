@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import sys
 from pathlib import Path
@@ -251,6 +252,21 @@ def test_a_long_output_is_folded_around_what_tells() -> None:
     assert "<details>" not in every._repr_html_()
     near = rl.session("tool", "talk", around=r"line 7$")
     assert near.folded.splitlines()[1:-1] == ["line 6", "line 7", "line 8"]
+
+
+def test_the_words_of_a_command_stay_whole_and_the_command_stays_what_it_was() -> None:
+    command = f"racelab race --sanitizer x<y\n--{'long' * 9}"
+    one = sessions.Transcript("t", command, "out", "exit status 0", "s", live=True)
+    page = one._repr_html_()
+
+    assert 'nowrap">--sanitizer</span>' in page
+    assert "x&lt;y" in page
+    assert f">--{'long' * 9}</span>" in page
+    assert page.count("nowrap") == 1
+    asked = "\n".join(
+        re.findall(r'display:block[^>]*>(.*?)</span>(?=<span style="display|</pre>)', page)
+    )
+    assert html.unescape(re.sub("<[^>]*>", "", asked)) == f"$ {command}"
 
 
 @pytest.mark.usefixtures("book")

@@ -74,7 +74,7 @@ def row(what, options, words):
     print(f"{what}, {options}" if options else what)
     print(f"{text.count(count):7}  {files:>5}  {status:>6}  {last}", flush=True)
     for matched in re.findall(r"^\d+ (?:race\w*):.*$", text, re.M):
-        print(f"{'':24}suppressed: {matched}")
+        print(f"{'':9}suppressed: {matched}")
 
 
 if __name__ == "__main__":

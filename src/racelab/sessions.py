@@ -52,6 +52,8 @@ CONTEXT = 1
 SHORT = 24
 #: Characters of a recorded line that a sentence may quote.
 LINE = 60
+#: A word of a command that is shown in one piece, also where that is narrow.
+WORD = 28
 
 
 @dataclass(frozen=True)
@@ -284,7 +286,7 @@ class Transcript:
     def _repr_html_(self) -> str:
         """A command is as long as it is, and wraps; lines of an output do not."""
         asked = "".join(
-            f'<span style="display:block;padding-left:2ch;text-indent:-2ch">{html.escape(line)}</span>'
+            f'<span style="display:block;padding-left:2ch;text-indent:-2ch">{_whole_words(line)}</span>'
             for line in f"$ {self.command}".splitlines()
         )
         mark = "live" if self.live else "recorded"
@@ -303,6 +305,19 @@ class Transcript:
             f'<pre tabindex="0" style="margin:.3em 0;overflow-x:auto">{html.escape(self.folded)}</pre>{whole}'
             f'<p style="margin:.3em 0"><em>{html.escape(self.ending)}; {html.escape(self.stamp)}</em></p></div>'
         )
+
+
+def _whole_words(line: str) -> str:
+    """A command's line for a page, where an option is not broken after its hyphens; longer words may be."""
+    return re.sub(
+        r"\S+",
+        lambda word: (
+            f'<span style="white-space:nowrap">{html.escape(word[0])}</span>'
+            if "-" in word[0] and len(word[0]) <= WORD
+            else html.escape(word[0])
+        ),
+        line,
+    )
 
 
 def session(
