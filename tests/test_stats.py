@@ -691,6 +691,14 @@ def test_half_height_of_a_triangle() -> None:
     )
 
 
+def test_half_height_takes_a_dip_for_a_part_of_the_peak() -> None:
+    """Seen on a busy machine: two humps, the higher of them beside 0."""
+    offsets = [-300, -200, -100, 0, 100, 200, 300]
+
+    assert stats.half_height(offsets, [0, 0, 0.6, 0.3, 0.8, 0, 0]) == pytest.approx((-400 / 3, 150))
+    assert stats.half_height(offsets, [0, 0, 0.8, 0.3, 0.6, 0, 0]) == pytest.approx((-150, 400 / 3))
+
+
 def test_half_height_needs_both_sides() -> None:
     assert stats.half_height([0, 1, 2], [0.4, 0.1, 0]) is None
     assert stats.half_height([0, 1, 2], [0, 0, 0]) is None

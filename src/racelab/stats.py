@@ -687,7 +687,7 @@ def ratio(broken: Rate, fixed: Rate, confidence: float = 0.95) -> Ratio:
 def half_height(offsets: Sequence[float], rates: Sequence[float]) -> tuple[float, float] | None:
     """Where a peak has half its height, left and right: a race window's width in an offset scan.
 
-    Straight lines between the points. The width includes the harness's release skew and the
+    Straight lines between the points. A dip between the two is part of the peak. The width includes the harness's release skew and the
     offsets' spacing: a narrower window than those cannot be told apart from them.
 
     Args:
@@ -712,21 +712,21 @@ def half_height(offsets: Sequence[float], rates: Sequence[float]) -> tuple[float
     top = max(rates, default=0.0)
     if top <= 0.0:
         return None
-    peak = list(rates).index(top)
-    left = _crossing(offsets, rates, range(peak, 0, -1), -1, top / 2.0)
-    right = _crossing(offsets, rates, range(peak, len(rates) - 1), 1, top / 2.0)
-    return None if left is None or right is None else (left, right)
+    half = top / 2.0
+    above = [index for index, rate in enumerate(rates) if rate > half]
+    if above[0] == 0 or above[-1] == len(rates) - 1:
+        return None
+    return _crossing(offsets, rates, above[0], -1, half), _crossing(
+        offsets, rates, above[-1], 1, half
+    )
 
 
 def _crossing(
-    offsets: Sequence[float], rates: Sequence[float], walk: Iterable[int], step: int, half: float
-) -> float | None:
-    """First offset, walking away from the peak, at which the rate falls to half."""
-    for at in walk:
-        if rates[at + step] <= half:
-            share = (rates[at] - half) / (rates[at] - rates[at + step])
-            return offsets[at] + share * (offsets[at + step] - offsets[at])
-    return None
+    offsets: Sequence[float], rates: Sequence[float], at: int, step: int, half: float
+) -> float:
+    """The offset between a point above half and its neighbour, at which the rate is half."""
+    share = (rates[at] - half) / (rates[at] - rates[at + step])
+    return offsets[at] + share * (offsets[at + step] - offsets[at])
 
 
 # -- checks of what comes in -----------------------------------------------------------------------
