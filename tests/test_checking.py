@@ -27,6 +27,7 @@ from racelab.exercise import (
     ExerciseError,
     blocks_of,
     exercises,
+    exercises_folder,
     find_exercise,
     load_exercise,
     plain,
@@ -286,6 +287,39 @@ def test_what_equals_everything_is_no_answer() -> None:
         plain(module)
 
 
+ASKS = """
+from racelab.exercise import Exercise
+
+def single(module):
+    assert module.WORD == "lock", "WORD: not this one"
+
+exercise = Exercise("one_word", title="Say which", chapter="12_critical_section", level="easy", minutes=5,
+                    goal="The right word.", hints=("Which?",), single=single)
+"""
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("'lock'", "PASS"),
+        ("'luck'", "WORD: not this one"),
+        ("__import__('unittest.mock').mock.ANY", "WORD: write a plain value"),
+        ("type('Word', (str,), {'__eq__': lambda *_: True})()", "WORD: write a plain value"),
+    ],
+)
+def test_values_are_looked_at_before_they_are_compared(
+    tmp_path: Path, word: str, said: str
+) -> None:
+    folder = tmp_path / "one_word"
+    folder.mkdir()
+    (folder / "exercise.py").write_text(ASKS)
+    (folder / "solution.py").write_text("WORD = 'lock'\n# one\n")
+
+    verdict = check(load_exercise(folder / "exercise.py"), f"WORD = {word}\n# mine\n")
+
+    assert said in str(verdict), str(verdict)
+
+
 @pytest.mark.parametrize("trick", PYTHON_TRICKS)
 def test_trick_in_python_is_no_pass(trick: str) -> None:
     slug, more, reasons = PYTHON_TRICKS[trick]
@@ -295,6 +329,32 @@ def test_trick_in_python_is_no_pass(trick: str) -> None:
 
     assert verdict.verdict == "FAIL", str(verdict)
     assert verdict.reason in reasons.split("|"), str(verdict)
+
+
+AT_ONCE = '    PyRun_SimpleString("{0}");'
+LATER = '    static int n; if (n++ == 3) PyRun_SimpleString("{0}");'
+REPLACEMENTS = {
+    "a builtin": "import builtins; builtins.next = lambda *a: (3, 2)",
+    "a name of threading": "import threading; threading.Thread.run = threading.Lock = print",
+    "the lab's class": "import racelab.lab; racelab.lab.Lab = print",
+    "a name that hides a builtin": "import racelab.lab; racelab.lab.pow = print",
+    "nothing": "import json; json.own = print",
+}
+
+
+@pytest.mark.parametrize("what", REPLACEMENTS)
+@pytest.mark.parametrize("when", ["at once", "later"])
+def test_the_race_itself_is_guarded(pair: Exercise, what: str, when: str) -> None:
+    """Not only the step before it: whoever behaves until two threads are there is found out, too."""
+    assert pair.lab is not None
+    after, line = (IN_INIT, AT_ONCE) if when == "at once" else (IN_STATS, LATER)
+    text = with_line(pair.text("solution"), after, line.format(REPLACEMENTS[what]))
+    built = checking._Check(pair, None, 1.0)._build(text, "answer")
+
+    seen = checking.race(pair.lab, modules=[built], guard=True, count=1, rounds=64, progress=False)
+
+    assert bool(seen.outcomes.get("tampered")) == (what != "nothing"), seen.outcomes
+    assert ("tampered" in seen.forbidden) == (what != "nothing")
 
 
 def test_the_same_tampering_does_no_harm_to_an_honest_answer(pair: Exercise) -> None:
@@ -990,6 +1050,21 @@ def test_start_keeps_what_the_learner_wrote_and_reset_keeps_it_beside(desk: Path
     second = exercise.reset()
     assert (first.read_text(), second.read_text()) == ("mine", "mine too")
     assert path.is_relative_to(desk)
+
+
+def test_the_folder_is_found_from_anywhere_in_the_book_and_said_where_it_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RACELAB_BOOK", raising=False)
+    monkeypatch.chdir(ROOT / "exercises/two_counters")
+    assert exercises_folder() == ROOT / "exercises"
+    monkeypatch.setenv("RACELAB_BOOK", str(ROOT))
+    monkeypatch.chdir(tmp_path)
+    assert exercises_folder() == ROOT / "exercises"
+
+    monkeypatch.setenv("RACELAB_BOOK", str(tmp_path))
+    with pytest.raises(ExerciseError, match="has no folder exercises"):
+        exercises_folder()
 
 
 def test_check_before_start_says_what_to_do(desk: Path) -> None:
