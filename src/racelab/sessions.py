@@ -390,6 +390,7 @@ def _transcript(
     part: tuple[tuple[int, int] | Literal["all"] | None, str | None],
 ) -> Transcript:
     output = row["output"]
+    telling = tuple(_telling(one, output, *part))
     return Transcript(
         title=one.title,
         command=row["command"],
@@ -397,7 +398,7 @@ def _transcript(
         ending=row["ending"],
         stamp=stamp,
         live=live,
-        telling=tuple(_telling(one, output, *part)),
+        telling=() if len(telling) == len(output.splitlines()) else telling,
     )
 
 
@@ -408,10 +409,8 @@ def _telling(
     around: str | None,
 ) -> list[int]:
     count = len(output.splitlines())
-    if lines == "all":
-        return []
     if lines is not None:
-        first, last = lines
+        first, last = (1, count) if lines == "all" else lines
         return [n for n in range(first - 1, last) if 0 <= n < count]
     if around is not None:
         hits = [n for n, line in enumerate(output.splitlines()) if re.search(around, line)]
