@@ -75,7 +75,7 @@ test("a window keeps what is at the cursor, and stays in the trace", () => {
 test("an axis has round numbers, and times read well", () => {
   assert.deepEqual(ticks(0, 619000, 640), [0, 100000, 200000, 300000, 400000, 500000, 600000]);
   assert.deepEqual(ticks(1300, 1800, 300), [1300, 1400, 1500, 1600, 1700, 1800]);
-  assert.deepEqual([time(250), time(1820), time(50100), time(253400)], ["250 µs", "1.82 ms", "50.1 ms", "253 ms"]);
+  assert.deepEqual([time(250), time(1820), time(50100), time(253400)], ["250\u00a0µs", "1.82\u00a0ms", "50.1\u00a0ms", "253\u00a0ms"]);
 });
 
 test("a link is read, and nonsense is refused", () => {

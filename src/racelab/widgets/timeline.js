@@ -5,7 +5,7 @@ import { announcer, button, choice, clamp, h, redraw, s, scale, shared, signific
 const LEAST = 500; // µs that are shown at least
 const LOOKS = { attached: [], detached: [], waiting: ["broken", "M0,7 l7,-7"], stopped: ["quiet", "M0,7 l7,-7 M0,0 l7,7"] };
 
-export const time = (us) => (us < 1000 ? `${Math.round(us)} µs` : `${us < 1e5 ? significant(us / 1000, 3) : Math.round(us / 1000)} ms`);
+export const time = (us) => (us < 1000 ? `${Math.round(us)}\u00a0µs` : `${us < 1e5 ? significant(us / 1000, 3) : Math.round(us / 1000)}\u00a0ms`);
 const moment = (us, shown = 1e6) => `${(us / 1000).toFixed(shown < 1e4 ? 3 : shown < 1e5 ? 2 : 1)} ms`;
 
 /** For each thread the span it is in at this time, or undefined: between two of them. */
@@ -24,7 +24,6 @@ const list = (names) => names.map(named).join(" and ");
 const upper = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
 const verb = (names, one, many) => (names.length > 1 ? many : one);
 
-/** What a thread does in this span. */
 export const doing = (trace, span) => {
   if (!span) return "between two calls";
   const [, state, , , call] = span;
@@ -51,11 +50,11 @@ export const waits = (trace, t) => {
   const stand = `${upper(list(still))} ${verb(still, "stands", "stand")} still`;
   if (asks && inC.length && (still.length || waiting.includes(asks))) {
     const calls = [...new Set(inC.map((name) => now[trace.threads.indexOf(name)][4]))].join(" and ");
-    return [true, `${upper(named(asks))} wants the world to stop, and waits for ${list(inC)}: attached, in ${calls}. ${still.length ? `${stand} all the while.` : ""}`.trim()];
+    return [true, `${upper(named(asks))} wants the world to stop, and waits for ${list(inC)}: attached, in ${calls}.${still.length ? ` ${stand} all the while.` : ""}`];
   }
   if (!still.length) return [false, asks ? `${upper(named(asks))} works; nobody stands still for it.` : "Nobody waits."];
   const off = those(([, state]) => state === "detached");
-  return [false, `${stand}${asks ? `, and ${named(asks)} works` : ""}. ${off.length ? `${upper(list(off))} ${verb(off, "is", "are")} detached, and need${verb(off, "s", "")} no stopping.` : ""}`.trim()];
+  return [false, `${stand}${asks ? `, and ${named(asks)} works` : ""}.${off.length ? ` ${upper(list(off))} ${verb(off, "is", "are")} detached, and need${verb(off, "s", "")} no stopping.` : ""}`];
 };
 
 /** Where a reader begins: in the middle of the longest wait. */
@@ -88,7 +87,7 @@ export const parsed = (text, names, end) => {
   return { name, t, window: [from, to] };
 };
 
-/** Round numbers for an axis, no closer than `px` pixels. */
+/** Round numbers for an axis. */
 export const ticks = (from, to, wide, px = 60) => {
   const least = ((to - from) * px) / wide;
   const ten = 10 ** Math.floor(Math.log10(least));
@@ -99,7 +98,7 @@ export const ticks = (from, to, wide, px = 60) => {
 export const render = ({ model, el }) => {
   el.classList.add("rl-living");
   let state, trace, end, t, shown, sliders, pick, line, x;
-  let [lane, told] = [0, null];
+  let [lane, told, speaks] = [0, null, false];
   const id = unique("hatch");
   const [top, controls] = ["top", "controls"].map((of) => h("div", { class: `rl-tl-${of}` }));
   const drawn = h("div", { class: "rl-tl-drawn" });
@@ -180,7 +179,7 @@ export const render = ({ model, el }) => {
     rows.replaceChildren(...trace.threads.map((name, i) => h("div", {}, h("dt", {}, name),
       h("dd", {}, now[i] ? [key(now[i][1]), `${doing(trace, now[i])}: ${time(t - now[i][2])} of ${time(now[i][3] - now[i][2])}`] : t >= trace.end ? "over" : doing(trace)))));
     place();
-    say(first || `${verdict.textContent} ${trace.threads.map((name, i) => `${name}: ${doing(trace, now[i])}.`).join(" ")}`);
+    if (speaks) say(first || `${verdict.textContent} ${trace.threads.map((name, i) => `${name}: ${doing(trace, now[i])}.`).join(" ")}`);
   };
   const place = () => line?.setAttribute("transform", `translate(${x(t).toFixed(1)},0)`);
 
@@ -246,7 +245,7 @@ export const render = ({ model, el }) => {
     const does = {
       ArrowLeft: () => reach(own[rank - 1] ?? -1), ArrowRight: () => reach(own[rank + 1] ?? -1),
       ArrowUp: () => reach(other(-1)), ArrowDown: () => reach(other(1)),
-      Enter: () => { shown = zoomed([from, to], (to - from) * 1.2, (from + to) / 2, end); ask(); show(`${words(span)}: zoomed.`); },
+      Enter: () => { shown = zoomed([from, to], (to - from) * 1.2, (from + to) / 2, end); ask(); show(words(span)); },
     }[event.key];
     if (!does) return;
     event.preventDefault();
@@ -281,6 +280,7 @@ export const render = ({ model, el }) => {
   });
   model.on("change:state", load);
   load();
+  speaks = true; // not while the page is opened
   tasks.append(shared(el, () => [trace.name, ...[t, ...shown].map(Math.round)].join("."), (text) => {
     const wanted = parsed(text, state.traces.map(({ name }) => name), end);
     begin(wanted.name, wanted);
