@@ -133,6 +133,9 @@ def test_a_moment_of_the_schedule_is_gone_back_to(page: Page) -> None:
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("button", name="step 2: B")).to_be_focused()
+    expect(page.locator(".rl-living [role=status]")).to_contain_text(
+        "After 2 steps. B: line 29, long seen = self->value; (B's seen: 0)."
+    )
     expect(page.get_by_role("img")).to_have_attribute(
         "aria-label", "Memory: value: 0; A's seen: 0; B's seen: 0"
     )

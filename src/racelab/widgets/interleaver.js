@@ -196,14 +196,20 @@ export const render = async ({ model, el }) => {
     if (!next.go || now.end) return say(`${NAMES[i]} cannot go on: ${next.blocked ?? "it is over"}.`);
     moves = moves.slice(0, at) + NAMES[i];
     at += 1;
-    const after = show();
-    const step = variant.threads[i].steps[now.t[i].pc];
-    return say(`${NAMES[i]}: ${next.note ?? step.text ?? lines(step).map(([n, text]) => `line ${n}, ${text}`).join(" ")} (${changes(now, after) || "nothing changes"}). ${verdict.textContent}`);
+    show();
+    return say(`${told()} ${verdict.textContent}`);
+  };
+  /** What the last step was and did. */
+  const told = () => {
+    const [before, after] = states().slice(-2);
+    const i = NAMES.indexOf(moves[at - 1]);
+    const step = variant.threads[i].steps[before.t[i].pc];
+    return `${NAMES[i]}: ${turn(variant, before, i).note ?? step.text ?? lines(step).map(([n, text]) => `line ${n}, ${text}`).join(" ")} (${changes(before, after) || "nothing changes"}).`;
   };
   const jump = (to) => {
     at = Math.max(to, 0);
     show();
-    say(`After ${at} steps. ${verdict.textContent}`);
+    say(`After ${at} steps. ${at ? told() : ""} ${verdict.textContent}`);
   };
   const failing = () => {
     const found = [...enumerate(variant).outcomes].filter(([label]) => bad(label)).sort(([, a], [, b]) => a.cost - b.cost)
@@ -252,7 +258,6 @@ export const render = async ({ model, el }) => {
     verdict.className = ends === null ? "" : `rl-il-${bad(ends) ? "bad" : "good"}`;
     verdict.textContent = ends && `${bad(ends) ? "✗ Broken" : "✓ As it should be"}: ${ends}${why(ends) && ` (${why(ends)})`}.`;
     ask();
-    return now;
   };
   const ask = redraw(drawn, (width) => drawn.replaceChildren(draw(states().at(-1), Math.min(width, 560))));
 
