@@ -687,8 +687,9 @@ def ratio(broken: Rate, fixed: Rate, confidence: float = 0.95) -> Ratio:
 def half_height(offsets: Sequence[float], rates: Sequence[float]) -> tuple[float, float] | None:
     """Where a peak has half its height, left and right: a race window's width in an offset scan.
 
-    Straight lines between the points. A dip between the two is part of the peak. The width includes the harness's release skew and the
-    offsets' spacing: a narrower window than those cannot be told apart from them.
+    Straight lines between the points. A dip between the two is part of the peak. The width
+    includes the harness's release skew and the offsets' spacing: a narrower window than those
+    cannot be told apart from them.
 
     Args:
         offsets: in rising order, any unit.

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from racelab.racing import Scan
     from racelab.result import Result
 
-    Skews = Result | Iterable[float]
-
 #: The recording that stands in for what is not given.
 SLUG = "green"
 TWENTIETHS = 20
@@ -23,7 +21,7 @@ TWENTIETHS = 20
 
 def scan(
     points: Scan | Iterable[Mapping[str, Any]] | None = None,
-    skews: Mapping[str, Skews] | None = None,
+    skews: Mapping[str, Result | Iterable[float]] | None = None,
     *,
     way: str | None = None,
     failure: str = "each thread loads before the other stores, and an update is lost",
@@ -141,7 +139,7 @@ def _recorded_ways(band: tuple[float, float]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _way(name: str, given: Skews, band: tuple[float, float]) -> dict[str, Any]:
+def _way(name: str, given: Result | Iterable[float], band: tuple[float, float]) -> dict[str, Any]:
     """The twentieths of some releases, how many there are, and what share of them falls into the band.
 
     Raises:
