@@ -18,7 +18,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from racelab import checking, lab
+from racelab import answers, checking, lab
 from racelab.build import Built
 from racelab.checking import check
 from racelab.course import Course
@@ -253,6 +253,15 @@ PYTHON_TRICKS = {
         "import sys\nfor _m in list(sys.modules.values()):\n"
         "    if hasattr(_m, 'about_bound'): _m.single = lambda _: None; _m.QUESTIONS = {}\n",
         "tampered",
+    ),
+    "replaces what is told": (
+        "how_many",
+        "import json, sys\n_real = json.dumps\n_judge = sys.modules['racelab.exercise'].Guard\n"
+        "json.dumps = lambda o, **k: _real({'event': 'done', 'gil': False}\n"
+        "    if type(o) is dict and o.get('event') in ('done', 'error') else o)\n"
+        "sys.exit = lambda *_: None\nfor _name in [n for n in globals() if n.isupper()]:\n"
+        "    globals()[_name] = 1.0\n",
+        "tampered|single",
     ),
     "replaces the exercise": (
         "how_many",
@@ -712,7 +721,7 @@ def test_a_deadlock_with_one_thread_is_seen_early_and_says_which_call(pair: Exer
     assert (verdict.verdict, verdict.reason) == ("FAIL", "single")
     assert said == "it did not come to an end; it hung in `cache.note(found)`"
     assert "takes twice" in verdict.says
-    assert verdict.seconds < checking.STILL_S + 5
+    assert verdict.seconds < answers.STILL_S + 5
 
 
 def test_an_endless_loop_with_one_thread_is_none_that_waits(
@@ -729,7 +738,7 @@ def test_sleeping_or_waiting_for_a_while_is_no_deadlock(
     pair: Exercise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody may wait with a time limit; that it will end can be seen from outside."""
-    monkeypatch.setattr(checking, "STILL_S", 0.5)
+    monkeypatch.setattr(answers, "STILL_S", 0.5)
     for line in ("import time; time.sleep(1.5)", "import threading; threading.Event().wait(1.5)"):
         code = f'    static int once;\n    if (!once++) PyRun_SimpleString("{line}");'
         begin = "cache_note(PyObject *op, PyObject *found)\n{"
@@ -791,9 +800,10 @@ def test_a_racelab_that_is_broken_in_the_child_is_exit_status_2(desk: Path, tmp_
     (tmp_path / "broken/sitecustomize.py").write_text(
         "import os, sys\nif 'check' not in sys.argv: sys.modules['racelab.exercise'] = None\n"
     )
+    path = [str(tmp_path / "broken"), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [sys.executable, "-m", "racelab", "check", "how_many"],
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "broken")},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -925,8 +935,8 @@ def test_guessing_is_told_how_many_before_which(desk: Path) -> None:
 
 
 def test_what_is_not_filled_in_is_said_at_once() -> None:
-    assert checking._told("A: not filled in yet\nB: which of the two?", 0) == "A: not filled in yet"
-    assert checking._told("there is no test_take any more", 0) == "there is no test_take any more"
+    assert answers.told("A: not filled in yet\nB: which of the two?", 0) == "A: not filled in yet"
+    assert answers.told("there is no test_take any more", 0) == "there is no test_take any more"
 
 
 def test_a_pass_names_its_bound(pair: Exercise) -> None:
@@ -1116,7 +1126,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
         (b"", "is empty"),
         (b"  \n\n", "is empty"),
         (b"\x7fELF\0\0", "is no text"),
-        (b"/" * (checking.MOST_BYTES + 1), "1,048,577 bytes"),
+        (b"/" * (answers.MOST_BYTES + 1), "1,048,577 bytes"),
     ],
 )
 def test_a_file_that_is_no_answer_is_one_sentence(

@@ -13,7 +13,6 @@ from __future__ import annotations
 import builtins
 import hashlib
 import math
-import re
 import tempfile
 import textwrap
 import time
@@ -22,11 +21,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from racelab import machine
+from racelab import answers, machine
 from racelab.build import SUFFIXES, BuildError, Built, compile
 from racelab.exercise import Exercise, ExerciseError, Trial, find_exercise
 from racelab.lab import Lab, fits
-from racelab.racing import RaceError, _cpu_seconds, race, sanitizer_python
+from racelab.racing import RaceError, race, sanitizer_python
 from racelab.reports import Frame, Report, Stack
 from racelab.result import Result, cores_words, merge
 from racelab.runner import Ending, rows_to_html, run_child
@@ -48,13 +47,16 @@ SINGLE_S = 8.0
 WALL_S = 60.0
 #: The same for a test that is tried many times.
 TRIAL_S = 30.0
-#: Nothing has run for so long, and every thread waits for a lock without a time limit: that is over.
-STILL_S = 2.0
-LOOK_S = 0.2
 #: An answer is also raced a little with its race points held open, which half a repair rarely survives.
 WIDENED_ROUNDS = 150
 #: The starter's rate is trusted once so many rounds have failed, or repetitions where a round may end one.
 ENOUGH_FAILURES = 5
+_NOT_JUDGED = "What judges could not be run here, which says nothing about your answer:"
+
+_NO_STEPS = (
+    "On this machine only an open window shows the bug. RACE_POINT() may stand anywhere, and with every step held "
+    "open nothing could be shown here. Try a machine with more cores."
+)
 #: A module under judgement: compiled, or a Python file.
 _Module = Built | Path
 COST_CALLS = 20_000
@@ -78,12 +80,6 @@ FIRST_ROUNDS = 100
 STEPS_S = 6.0
 #: Of so many outcomes a FAIL gives the counts.
 SHOWN = 3
-#: Text of an answer that is longer than this is something else.
-MOST_BYTES = 1 << 20
-#: What is wrong line by line, as questions say it: `NAME: why` or `NAME['key']: why`.
-_ITEM = re.compile(r"([A-Z][A-Z0-9_]*(?:\[[^]]*\])?): ")
-#: Among them what is no answer yet, and may be said at once: nothing filled in, a word that is none of those to choose from.
-_FORM = re.compile(r": (?:not filled in|one of\b|one word\b|say |a number, not|write a plain)")
 #: A half repair fails more rarely than the starter: an answer is raced at least so often.
 AT_LEAST = {"rounds": 3_000, "cold": 100, "hang": 5}
 #: The same with the window held open, where each round takes longer and shows more.
@@ -420,7 +416,7 @@ class _Check:
         file = Path(self.given) if self.given is not None else self.exercise.learners
         if self.given is not None and not file.exists():
             raise ExerciseError(f"{file}: there is no such file (looked in {Path.cwd()}).")
-        text, suffix = _read(file, self.exercise.slug), self.exercise.source.suffix
+        text, suffix = answers.read(file, self.exercise.slug), self.exercise.source.suffix
         if file.suffix != suffix:
             raise ExerciseError(f"{file}: an answer to {self.exercise.slug} is a {suffix} file.")
         return text, str(file), file
@@ -435,7 +431,9 @@ class _Check:
             built = compile(file) if file and not python else self._build(text, name)
         except (BuildError, SyntaxError) as error:
             self._say("compiles", "no")
-            said = _syntax_words(error, text) if isinstance(error, SyntaxError) else str(error)
+            said = (
+                answers.syntax_words(error, text) if isinstance(error, SyntaxError) else str(error)
+            )
             raise _Stop("FAIL", "compile", f"{said}\nMend that, then check again.") from None
         if isinstance(built, Path):
             return built
@@ -477,14 +475,17 @@ class _Check:
             if given is not None:
                 result = judge(given, plain, where)
         """
-        look = _Stuck(cpu_s)
+        look = answers.Stuck(cpu_s)
         seen = run_child(code, modules=[built], timeout_s=WALL_S, look=look)
         self.hung = look.why
         if isinstance(seen.returned, str) or seen.outcome == "not-run":
             why = seen.returned or seen.stderr.strip() or seen.outcome
             raise RaceError(f"{_NOT_JUDGED} {why}")
         if not isinstance(seen.returned, list):
-            return seen
+            if seen.outcome != "ok":
+                return seen
+            self._say("yours", "it kept what judges from telling what it saw")
+            raise _Stop("FAIL", "tampered", "Repair the code, not the judge.")
         value, changed = seen.returned
         if changed:
             self._say("yours", f"it replaced {', '.join(changed)}")
@@ -508,15 +509,15 @@ class _Check:
             return
         text = self._ending_words(seen)
         if self._asks and self.tries is not None:
-            text = _told(text, self.tries)
+            text = answers.told(text, self.tries)
         self._say(step, text)
         says = (
             ""
             if self.exercise.lab is None
             else "First of all it must be right by itself, before anything is raced."
         )
-        if seen.outcome == "hang" and not _asserted(seen):
-            says = _HANGS[self.hung]
+        if seen.outcome == "hang" and not answers.asserted(seen):
+            says = answers.HANGS[self.hung]
         raise _Stop("FAIL", "single", says)
 
     def _gil_must_stay_off(self, step: str, on: bool | None) -> None:
@@ -548,7 +549,7 @@ class _Check:
             self._say(trial.name, self._ending_words(seen))
             says = f"A test says that it failed; it does not hang or die. {trial.why}"
             if seen.outcome == "hang":
-                says = f"{says}\n{_HANGS[self.hung]}"
+                says = f"{says}\n{answers.HANGS[self.hung]}"
             raise _Stop("FAIL", "trial", says)
         failed = seen.returned["failed"]
         first = f"; first: {seen.returned['first']}" if failed else ""
@@ -558,18 +559,16 @@ class _Check:
 
     def _ending_words(self, seen: Ending) -> str:
         """How a child with one thread ended, in the learner's words."""
-        place = _place(seen.traceback, self.exercise.file_name, self.read[0])
-        asserted = _asserted(seen)
-        if (
-            asserted
-        ):  # also where the process died or hung behind it: this is what the learner can use
+        place = answers.place_of(seen.traceback, self.exercise.file_name, self.read[0])
+        asserted = answers.asserted(seen)
+        if asserted:  # also where it died or hung behind it: this is what the learner can use
             return asserted if "\n" in asserted else asserted + place
         if seen.outcome.startswith("error("):
             last = (seen.traceback.strip().splitlines() or [seen.outcome])[-1]
             return last.removeprefix("AssertionError: ") + place
         if seen.outcome == "hang":
             how = "it did not come to an end"
-            calls = _hung_in(seen.traceback, self.exercise)
+            calls = answers.hung_in(seen.traceback, self.exercise)
             return f"{how}; it hung in {' and in '.join(calls)}" if calls else how
         if seen.outcome.startswith("exit("):
             return f"it ended the process by itself, with {seen.outcome}, before it was judged"
@@ -879,7 +878,7 @@ class _Check:
 
     def _report_words(self, mine: list[Report]) -> str:
         """The two accesses of a report, at the learner's lines; of several, one with both sides in the answer."""
-        name, lines = self.exercise.file_name, self.read[0].splitlines()
+        name = self.exercise.file_name
         first = max(mine, key=lambda r: sum(_in(stack, name) is not None for stack in r.accesses))
         said = [first.kind]
         for stack in first.accesses:
@@ -888,8 +887,8 @@ class _Check:
             if frame is None:
                 said.append(f"{what} in CPython's {made.shown if made else 'own code'}()")
                 continue
-            line = frame.line or 0
-            source = f": {lines[line - 1].strip()}" if 0 < line <= len(lines) else ""
+            source = answers.line_of(self.read[0], frame.line or 0)
+            source = f": {source}" if source else ""
             inside = f", inside of {made.shown}()" if made and made.owner != "own" else ""
             said.append(f"{what} in {frame.shown}(), {frame.place}{source}{inside}")
         others = len(mine) - 1
@@ -971,150 +970,3 @@ def _conditions(gil: bool | None, lab: Lab | None) -> str:
     state = {None: "", True: ", GIL on", False: ", GIL off"}[gil]
     threads = f", {lab.allowed_threads[0]} threads" if lab else ""
     return f"{platform.python_version()}t{state}, {cores_words(machine.cores_usable())}{threads}"
-
-
-# ---------------------------------------------------------------------------------------------------
-# What a learner gave us, and how it ended
-# ---------------------------------------------------------------------------------------------------
-
-
-def _read(file: Path, slug: str) -> str:
-    """Text of an answer.
-
-    Raises:
-        ExerciseError: there is none, or it is no text; one sentence, and what to do.
-    """
-    if not file.exists():
-        start = f"racelab start {slug}"
-        raise ExerciseError(f"{file}: there is no answer to check yet. Make one: {start}")
-    if not file.is_file():
-        kind = "a folder" if file.is_dir() else "no ordinary file"
-        raise ExerciseError(f"{file} is {kind}: name the file with your answer.")
-    try:
-        size = file.stat().st_size
-        data = file.read_bytes() if size <= MOST_BYTES else b""
-    except OSError as error:
-        raise ExerciseError(f"{file} cannot be read: {error.strerror}.") from error
-    if size > MOST_BYTES:
-        raise ExerciseError(f"{file} has {size:,} bytes: that is no answer. At most 1 MiB.")
-    if b"\0" in data:
-        raise ExerciseError(f"{file} is no text: name the source, not what was compiled from it.")
-    if not data.strip():
-        raise ExerciseError(f"{file} is empty. The starter again: racelab reset {slug}")
-    return data.decode("utf-8", "replace")
-
-
-class _Stuck:
-    """Ends a child that has computed for too long, or in which nothing will ever move again.
-
-    Nothing moves: for `STILL_S` no thread of it was scheduled even once, and all wait for locks without a
-    time limit. Where the kernel does not tell, the child's time limit has to do.
-    """
-
-    interval_s = LOOK_S
-
-    def __init__(self, cpu_s: float) -> None:
-        self.cpu_s = cpu_s
-        self.why = ""
-        self.last: object = None
-        self.since = time.monotonic()
-
-    def __call__(self, pid: int) -> str | None:
-        """Why the child shall be ended, or None."""
-        self.why = self._why(pid)
-        return self.why or None
-
-    def _why(self, pid: int) -> str:
-        if _cpu_seconds(pid) > self.cpu_s:
-            return "busy"
-        now = _waits(pid)
-        if now is None or now != self.last:
-            self.last, self.since = now, time.monotonic()
-        return "deadlock" if time.monotonic() - self.since > STILL_S else ""
-
-
-def _waits(pid: int) -> list[tuple[str, str]] | None:
-    """For each thread how often it was scheduled, if all of them wait for a lock without a time limit; else None."""
-    found = []
-    try:
-        for task in sorted(Path(f"/proc/{pid}/task").iterdir()):
-            call = (task / "syscall").read_text().split()
-            if not (task / "wchan").read_text().startswith("futex") or int(call[4], 16):
-                return None
-            found.append((task.name, (task / "schedstat").read_text().split()[2]))
-    except (OSError, IndexError, ValueError):
-        return None
-    return found
-
-
-def _hung_in(stacks: str, exercise: Exercise) -> list[str]:
-    """The calls that did not return, as lines of source: the innermost of each thread that the exercise knows of."""
-    found = []
-    for stack in re.split(r"(?m)^(?:Current t|T)hread .*$", stacks):
-        for file, line in re.findall(r'File "([^"]+)", line (\d+)', stack):
-            path = Path(file)
-            if path.name not in ("exercise.py", exercise.file_name) or not path.is_file():
-                continue
-            source = path.read_text(encoding="utf-8", errors="replace").splitlines()
-            text = source[int(line) - 1].strip() if int(line) <= len(source) else ""
-            asserted = re.match(r"assert (.+), (?:f?[\"'].*|\()$", text)
-            text = asserted[1] if asserted else text
-            mine = path.name == exercise.file_name
-            found.append(f"line {line} of {path.name}: {text}" if mine else f"`{text}`")
-            break
-    return list(dict.fromkeys(found))
-
-
-_NOT_JUDGED = "What judges could not be run here, which says nothing about your answer:"
-
-_NO_STEPS = (
-    "On this machine only an open window shows the bug. RACE_POINT() may stand anywhere, and with every step held "
-    "open nothing could be shown here. Try a machine with more cores."
-)
-
-_HANGS = {
-    "busy": "It computed all the time: a loop that waits for something that never comes, or never ends.",
-    "deadlock": "Most often: a lock that one thread takes twice, or that is never given back. Look at every way out.",
-    "": "It waited for something until its time was up.",
-}
-
-
-def _asserted(seen: Ending) -> str:
-    """What an assertion said that ended a child, or that came before its end; else ""."""
-    _, found, said = seen.traceback.strip().rpartition("\nAssertionError: ")
-    return said if found else ""
-
-
-def _place(trace: str, name: str, text: str) -> str:
-    """Where in the learner's file an error was raised, with that line; "" if it was not raised there."""
-    found = re.findall(rf'File "[^"]*{re.escape(name)}", line (\d+)', trace)
-    lines = text.splitlines()
-    if not found or not 0 < int(found[-1]) <= len(lines):
-        return ""
-    return f"\nline {found[-1]} of {name}: {lines[int(found[-1]) - 1].strip()}"
-
-
-def _syntax_words(error: SyntaxError, text: str) -> str:
-    lines = text.splitlines()
-    line = error.lineno or 0
-    source = f"\nline {line}: {lines[line - 1].strip()}" if 0 < line <= len(lines) else ""
-    return f"{error}{source}"
-
-
-def _told(text: str, tries: int) -> str:
-    """What is wrong with the answers to questions: how many at first, then which, then why.
-
-    Whoever is told at once which ones are wrong has found four choices after three guesses.
-    """
-    lines = text.splitlines()
-    items = [found[1] for line in lines if (found := _ITEM.match(line))]
-    if tries > 1 or len(items) != len(lines):
-        return text
-    open_ = [line for line in lines if _FORM.search(line)]
-    if open_:
-        return "\n".join(open_)
-    names = list(dict.fromkeys(items))
-    count = f"{len(names)} of them {'are' if len(names) > 1 else 'is'} not right"
-    if tries == 1:
-        return f"{count}: {', '.join(names)}"
-    return f"{count}; think each of them over once more, the next check says which"
