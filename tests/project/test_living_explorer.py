@@ -254,7 +254,7 @@ def test_it_is_quick(page: Page, base: str) -> None:
         choices.append(
             page.evaluate(
                 """() => {
-                  const radios = document.querySelectorAll('input[type=radio]');
+                  const radios = document.querySelectorAll('input[type=radio]:not(:checked)');
                   const began = performance.now();
                   for (const radio of radios) radio.click();
                   return (performance.now() - began) / radios.length;
