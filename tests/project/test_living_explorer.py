@@ -165,7 +165,9 @@ def test_what_was_not_recorded_says_so_and_shows_no_picture(page: Page) -> None:
     expect(row).to_contain_text("Not recorded with GIL: on. There is: GIL: off.")
     expect(row.locator("div > svg")).to_have_count(1)  # its cost
     expect(row.get_by_role("button")).to_have_count(0)
-    expect(page.locator(".rl-ex-row", has_text="no lock")).to_contain_text("nor did a known race fail")
+    expect(page.locator(".rl-ex-row", has_text="no lock")).to_contain_text(
+        "nor did a known race fail"
+    )
     page.get_by_role("radio", name="by cost").check()
     expect(page.locator(".rl-ex-verdict")).to_have_text(
         "None of those that were timed has raced here without a failure."
@@ -220,7 +222,7 @@ def test_fresh_results_of_a_kernel_flow_in(page: Page) -> None:
     page.get_by_role("button", name="no lock").click()
     expect(page.get_by_text("today:")).to_have_count(0)
     page.evaluate("() => race()")
-    expect(page.locator(".rl-ex-row p b", has_text="today:")).to_have_count(3)  # two races, one cost
+    expect(page.locator(".rl-ex-row p b", has_text="today:")).to_have_count(3)
     expect(page.get_by_role("radio", name="by cost")).to_be_checked()
     expect(page.get_by_role("button", name="no lock")).to_have_attribute("aria-expanded", "true")
     expect(page.locator("[role=status]")).to_contain_text("Fresh results.")
