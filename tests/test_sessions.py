@@ -255,19 +255,19 @@ def test_a_long_output_is_folded_around_what_tells() -> None:
     assert near.folded.splitlines()[1:-1] == ["line 6", "line 7", "line 8"]
 
 
-def test_the_words_of_a_command_stay_whole_and_the_command_stays_what_it_was() -> None:
+def test_commands_wrap_at_their_words_and_everything_stays_what_it_was() -> None:
     command = f"racelab race --sanitizer x<y\n--{'long' * 9}"
-    one = sessions.Transcript("t", command, "out", "exit status 0", "s", live=True)
-    page = one._repr_html_()
+    output = "out: a-b\n$ next \\\n    --one\nout again"
+    page = sessions.Transcript("t", command, output, "exit status 0", "s", live=True)._repr_html_()
 
-    assert 'nowrap">--sanitizer</span>' in page
-    assert "x&lt;y" in page
-    assert f">--{'long' * 9}</span>" in page
-    assert page.count("nowrap") == 1
-    asked = "\n".join(
-        re.findall(r'display:block[^>]*>(.*?)</span>(?=<span style="display|</pre>)', page)
-    )
-    assert html.unescape(re.sub("<[^>]*>", "", asked)) == f"$ {command}"
+    (shown,) = re.findall(r"<pre.*?>(.*)</pre>", page, re.S)
+    assert shown.count("display:block") == 4  # a block ends its line by itself
+    lines = shown.replace('<span style="display', '\n<span style="display')
+    lines = html.unescape(re.sub("<[^>]*>", "", lines.replace("</span>out", "\nout")))
+    assert [line for line in lines.splitlines() if line] == f"$ {command}\n{output}".splitlines()
+    assert 'nowrap">--sanitizer</span>' in shown
+    assert f">--{'long' * 9}</span>" in shown  # too long to stay in one piece
+    assert "nowrap" not in shown.partition("a-b")[2].partition("next")[0]
 
 
 @pytest.mark.usefixtures("book")

@@ -285,10 +285,7 @@ class Transcript:
 
     def _repr_html_(self) -> str:
         """A command is as long as it is, and wraps; lines of an output do not."""
-        asked = "".join(
-            f'<span style="display:block;padding-left:2ch;text-indent:-2ch">{_whole_words(line)}</span>'
-            for line in f"$ {self.command}".splitlines()
-        )
+        shown = _marked(f"$ {self.command}", asked=True) + _marked(self.folded)
         mark = "live" if self.live else "recorded"
         edge = "solid" if self.live else "dashed"
         whole = ""
@@ -296,15 +293,31 @@ class Transcript:
             many = len(self.output.splitlines())
             whole = (
                 f"<details><summary>All {many} lines</summary>"
-                f'<pre tabindex="0">{html.escape(self.output)}</pre></details>'
+                f'<pre tabindex="0">{_marked(self.output)}</pre></details>'
             )
         return (
             f'<div class="racelab-session racelab-{mark}" style="border-left:3px {edge} currentColor;padding-left:.8em">'
             f'<p style="margin:.3em 0"><strong>{html.escape(self.title)}</strong> ({mark})</p>'
-            f'<pre style="margin:.3em 0;white-space:pre-wrap;overflow-wrap:anywhere">{asked}</pre>'
-            f'<pre tabindex="0" style="margin:.3em 0;overflow-x:auto">{html.escape(self.folded)}</pre>{whole}'
+            f'<pre tabindex="0" style="margin:.3em 0;overflow-x:auto">{shown}</pre>{whole}'
             f'<p style="margin:.3em 0"><em>{html.escape(self.ending)}; {html.escape(self.stamp)}</em></p></div>'
         )
+
+
+#: How a command is shown, wherever it stands in a transcript.
+ASKED = "display:block;padding-left:2ch;text-indent:-2ch;white-space:pre-wrap;overflow-wrap:anywhere;font-weight:600"
+
+
+def _marked(text: str, *, asked: bool = False) -> str:
+    """Lines for a page: commands, which follow a "$", wrap; all others do not. `asked`: all are commands."""
+    found: list[str] = []
+    begun = False  # a command that goes on in the next line
+    for line in text.splitlines():
+        if asked or begun or line.startswith("$ "):
+            found.append(f'<span style="{ASKED}">{_whole_words(line)}</span>')
+            begun = line.endswith("\\")
+        else:
+            found.append(f"{html.escape(line)}\n")
+    return "".join(found)
 
 
 def _whole_words(line: str) -> str:
