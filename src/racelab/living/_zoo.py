@@ -54,8 +54,10 @@ def zoo(
     unknown = sorted({str(row["tool"]) for row in rows} | {tool or "racelab"} - TOOLS.keys())
     if unknown := [one for one in unknown if one not in TOOLS]:
         raise ValueError(f"{', '.join(unknown)}: no tool; these are: {', '.join(TOOLS)}.")
-    state = {"tool": tool, "tools": [[key, *words] for key, words in TOOLS.items()], **_bugs(rows)}
-    return Living("zoo", state, _caption(rows) + about, _still(state), name)
+    note = _caption(rows) + about
+    tools = [[key, *words] for key, words in TOOLS.items()]
+    state = {"tool": tool, "tools": tools, "note": note, **_bugs(rows)}
+    return Living("zoo", state, note, _still(state), name)
 
 
 def _bugs(rows: list[Mapping[str, Any]]) -> dict[str, Any]:
