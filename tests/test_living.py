@@ -78,8 +78,18 @@ def test_the_site_gets_html_and_a_kernel_gets_the_widget(monkeypatch: pytest.Mon
     monkeypatch.setenv(living.STATIC, "1")
     assert set(living.planner()._repr_mimebundle_()) == {"text/plain", "text/html"}
     monkeypatch.delenv(living.STATIC)
-    shown = living.planner()._repr_mimebundle_()
-    assert "application/vnd.jupyter.widget-view+json" in shown
+    figure = living.planner()
+    assert "application/vnd.jupyter.widget-view+json" in figure._repr_mimebundle_()
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_a_notebook_shows_the_caption_too(kind: str) -> None:
+    """On the site it stands in the page; a widget must draw it."""
+    widget = living.Living(kind, {}, "What to try.", "<p>still</p>")._widget()
+    assert widget is not None
+    assert widget.caption == "What to try."
+    assert widget._esm.count("\nexport default {") == 1
+    assert 'model.get("caption")' in widget._esm
 
 
 @pytest.mark.parametrize(("p", "confidence"), [(0, 0.95), (2, 0.95), (0.1, 1.0)])

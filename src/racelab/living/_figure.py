@@ -94,6 +94,22 @@ def style_text(kind: str) -> str:
     return _text("base.css") + (_text(own.name) if own.is_file() else "")
 
 
+#: On a page of the site the caption stands in the figure's element; in a notebook it is drawn with the figure.
+_CAPTIONED = """export default {
+  async render({ model, el }) {
+    const over = await render({ model, el });
+    const caption = document.createElement("p");
+    caption.className = "rl-caption";
+    const say = () => { caption.textContent = model.get("caption"); };
+    model.on("change:caption", say);
+    say();
+    el.append(caption);
+    return over;
+  },
+};
+"""
+
+
 def _widget(figure: Living) -> Any:
     """The figure as an anywidget; None where anywidget is not installed."""
     try:
@@ -106,9 +122,10 @@ def _widget(figure: Living) -> Any:
         f"Living{figure.kind.capitalize()}",
         (anywidget.AnyWidget,),
         {
-            "_esm": module_text(figure.kind),
+            "_esm": module_text(figure.kind).replace("export default { render };\n", _CAPTIONED),
             "_css": style_text(figure.kind),
             "state": traitlets.Dict().tag(sync=True),
+            "caption": traitlets.Unicode().tag(sync=True),
         },
     )
-    return made(state=dict(figure.state))
+    return made(state=dict(figure.state), caption=figure.caption)

@@ -56,7 +56,7 @@ def zoo(
         raise ValueError(f"{', '.join(unknown)}: no tool; these are: {', '.join(TOOLS)}.")
     note = _caption(rows) + about
     tools = [[key, *words] for key, words in TOOLS.items()]
-    state = {"tool": tool, "tools": tools, "note": note, **_bugs(rows)}
+    state = {"tool": tool, "tools": tools, **_bugs(rows)}
     return Living("zoo", state, note, _still(state), name)
 
 

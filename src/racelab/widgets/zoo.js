@@ -60,8 +60,6 @@ export const render = ({ model, el }) => {
     view = made(state, now, say);
     if (link) view.controls.append(link);
     body.replaceChildren(...view.parts);
-    // A page has this as the figure's caption.
-    if (!el.closest("[data-living]")) body.append(h("p", { class: "rl-zoo-hint" }, state.note));
     view.show();
   };
   const keys = (list) => model.get("state")[list].map(([key]) => key);
