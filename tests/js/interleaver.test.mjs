@@ -34,6 +34,8 @@ test("a mutex lets one thread in, and two in two orders are a hang", () => {
   const locked = two([{ lock: "m" }, nothing, { unlock: "m" }], { m: { lock: null } });
   assert.deepEqual(counts(locked), { done: 2 });
   assert.equal(turn(locked, play(locked, "A").at(-1), 1).blocked, "waits for m");
+  const native = two([{ lock: "m", native: true }, nothing, { unlock: "m" }], { m: { lock: null } });
+  assert.equal(turn(native, play(native, "A").at(-1), 1).blocked, "waits for m, attached");
   const order = (a, b) => ({ call: "f()", steps: [{ lock: a }, { lock: b }, { unlock: b }, { unlock: a }] });
   const both = { shared: { x: { lock: null }, y: { lock: null } }, threads: [order("x", "y"), order("y", "x")], outcome: () => "done" };
   assert.deepEqual(counts(both), { done: 4, hang: 2 });

@@ -60,7 +60,7 @@ export const turn = (variant, st, i) => {
   if (others && !again && !step.native && t.sec.some(({ on }) => on)) {
     return { note: `finds ${others} taken, and queues`, go: (x) => { x.t[i].waits = "queues"; } };
   }
-  if (others) return { blocked: `waits for ${others}`, native: step.native };
+  if (others) return { blocked: `waits for ${others}${step.native && !t.off ? ", attached" : ""}`, native: step.native };
   if (again && !step.attach) return { note: `takes ${names} again`, go: (x) => resume(x, i) };
   if (step.when && !step.when(st.s, t.own, NAMES[i], tools(variant, st))) return { blocked: step.waits };
   return { note: step.note, go: (x) => act(variant, x, i, step, names) };
