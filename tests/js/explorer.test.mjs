@@ -88,6 +88,9 @@ test("a link is read back, and nonsense is refused", () => {
   assert.deepEqual(parsed("repetition.cost.1.1~0.fixed_big", state),
     { unit: "repetition", order: "cost", kind: "2 threads", at: ["on", "one"], open: "fixed_big" });
   assert.equal(parsed("round..0.0~1.", state).open, null);
+  const single = { ...state, fields: [], kinds: [""] }; // one kind of cost, without a name, and nothing to switch
+  assert.deepEqual(parsed("round.cost.0..fixed", single), { unit: "round", order: "cost", kind: "", at: [], open: "fixed" });
+  assert.throws(() => parsed("round.cost.1..", single));
   for (const text of ["", "day.cost.0.0~0.", "round.size.0.0~0.", "round.cost.9.0~0.", "round.cost.0.0~5.", "round.cost.0.0.", "round.cost.0.0~0.nobody"]) {
     assert.throws(() => parsed(text, state), undefined, text);
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 
@@ -134,6 +135,17 @@ def test_it_is_played_by_keyboard_and_said(page: Page) -> None:
     expect(says).to_contain_text(
         f"of those that have not failed in any race of this figure: {cheapest}."
     )
+    # An order is said as one; the rates are said when they change, each with its median.
+    expect(says).to_contain_text(f"In order: {', '.join(order(page))}.")
+    page.get_by_role("radio", name="repetition").check()
+    expect(says).to_contain_text(
+        re.compile(r"no lock: .*repetitions failed.*\. .*median [\d.]+ ns\.")
+    )
+    above = page.locator(".rl-ex-verdict").bounding_box()
+    below = page.locator(".rl-ex-rows").bounding_box()
+    assert above
+    assert below
+    assert above["y"] < below["y"]  # the answer is beside what was asked
 
     button = page.get_by_role("button", name="no lock")
     button.focus()
@@ -170,7 +182,7 @@ def test_what_was_not_recorded_says_so_and_shows_no_picture(page: Page) -> None:
     )
     page.get_by_role("radio", name="by cost").check()
     expect(page.locator(".rl-ex-verdict")).to_have_text(
-        "None of those that were timed has raced here without a failure."
+        "Of those that were timed and raced here, each has failed in some race of this figure, or is broken on purpose."
     )
 
 

@@ -145,8 +145,15 @@ def _reading(state: Mapping[str, Any]) -> str:
         "Open a variant for its outcomes.",
         "An upright is an estimate and the bar its interval;",
         "an arrow begins at the bound, because nothing forbidden was seen"
-        + ("; circles are timings." if state["costs"] else "."),
+        + ("; circles are timings, the upright their median." if state["costs"] else "."),
     ]
+    if state["costs"] and state["fields"]:
+        named = " and ".join(field["label"] for field in state["fields"])
+        said.append(
+            f"Timings were made apart from the races: the choice of {named} does not change them."
+        )
+    if any(one["fresh"] for one in state["races"]):
+        said.append("Today's rate is a disc on a thin line, or a square with an arrow.")
     if len({one["fresh"] for one in state["races"]}) == 2:
         said.append("Rows are put in order by what was recorded, where it was.")
     return " ".join(said)

@@ -72,7 +72,7 @@ export const parsed = (text, state) => {
   const setting = state.fields.map(({ options }, i) => options[Number(at.split("~")[i])]);
   const opened = open.join(".") || null;
   if (!UNITS.includes(unit) || !ORDERS.some(([key]) => key === order) || setting.includes(undefined)
-    || (state.kinds.length && !state.kinds[kind]) || (opened && !state.variants.some(([key]) => key === opened))) throw new RangeError(text);
+    || (state.kinds.length && state.kinds[kind] === undefined) || (opened && !state.variants.some(([key]) => key === opened))) throw new RangeError(text);
   return { unit, order, kind: state.kinds[kind] ?? "", at: setting, open: opened };
 };
 
@@ -92,13 +92,13 @@ export const render = ({ model, el }) => {
   const verdict = h("p", { class: "rl-ex-verdict" });
   const list = h("ol", { class: "rl-ex-rows", role: "list" });
   const tasks = h("div", { class: "rl-row" });
-  el.append(controls, list, verdict, tasks);
+  el.append(controls, verdict, list, tasks);
   const say = announcer(el);
 
   const set = (change, spoken = true) => {
     Object.assign(now, change);
     show();
-    if (spoken) say(`${said().join(" ")} ${verdict.textContent}`);
+    if (spoken) say([...("order" in change ? [`In order: ${all().map(({ name }) => name).join(", ")}.`] : said()), verdict.textContent].join(" "));
   };
   const pick = (label, options, value, change) => (options.length < 2 ? null
     : (options.some(([, text]) => text.length > 24) || options.length > 4 ? menu : choice)({ label, options, value, change }).element);
@@ -110,9 +110,11 @@ export const render = ({ model, el }) => {
     pick("Order", ORDERS.filter(([key]) => key !== "cost" || state.costs.length), now.order, (order) => set({ order })),
   ].filter(Boolean));
   const all = () => ordered(rows(state, now), now.order, now.unit);
-  const said = () => all().map((row) => `${row.name}: ${row.rated.map((one) => one[now.unit].words).join("; ") || row.noRate}${state.costs.length ? `, ${row.costs.map(price).join("; ") || row.noCost}` : ""}`);
   const both = () => [...state.races, ...state.costs].some(({ fresh }) => fresh);
-  const whose = (one) => (both() ? h("b", {}, one.fresh ? "today: " : "recorded: ") : null);
+  const when = (one) => (both() ? (one.fresh ? "today: " : "recorded: ") : "");
+  const whose = (one) => (both() ? h("b", {}, when(one)) : null);
+  const said = () => all().map((row) => [`${row.name}:`, row.noRate, ...row.rated.map((one) => `${when(one)}${one[now.unit].words}.`),
+    ...(state.costs.length ? [row.noCost, ...row.costs.map((one) => `${when(one)}median ${amount(one.mid)} ${state.unit}.`)] : [])].filter(Boolean).join(" "));
   const price = (one) => `median ${amount(one.mid)} ${state.unit} (${one.all.length} timings, ${amount(one.all[0])} to ${amount(one.all.at(-1))})`;
 
   const show = () => {
@@ -128,7 +130,7 @@ export const render = ({ model, el }) => {
         const id = unique("outcomes");
         const open = now.open === row.key;
         const tone = !row.rated.length ? "" : row.fails ? "bad" : row.silent ? "" : "good";
-        const mark = { bad: "✗ failed", good: "✓ did not fail", "": row.rated.length ? "? nor did a known race fail" : "" }[tone];
+        const mark = { bad: "✗ failed", good: `✓ did not fail${row.everFailed ? " here" : ""}`, "": row.rated.length ? "? nor did a known race fail" : "" }[tone];
         places[row.key] = row.here.length ? button(row.name, () => set({ open: open ? null : row.key }, false), { "aria-expanded": String(open), "aria-controls": id }) : null;
         return h("li", { class: `rl-ex-row rl-ex-${tone}` },
           h("div", { class: "rl-ex-name" }, places[row.key] ?? h("strong", {}, row.name), mark && h("span", {}, mark)),
@@ -144,7 +146,7 @@ export const render = ({ model, el }) => {
     if (!shown.some((row) => row.rated.length)) return `Nothing was recorded with ${worded(state, now.at)}: choose something else.`;
     if (now.order !== "cost") return "";
     const [best, ...close] = cheapest(shown).map(({ name }) => name);
-    if (!best) return "None of those that were timed has raced here without a failure.";
+    if (!best) return "Of those that were timed and raced here, each has failed in some race of this figure, or is broken on purpose.";
     return `Cheapest by its median, of those that have not failed in any race of this figure: ${best}.${close.length ? ` Timings of ${close.join(" and ")} come as low.` : ""}`;
   };
   const link = shared(el, () => written(now, state), (text) => { now = { ...now, ...parsed(text, state) }; furnish(); show(); }, say);
