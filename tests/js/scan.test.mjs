@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { apart, inside, later, marks, nearest, parsed, rated, reaching, release, rounded, stretched, windows } from "../../src/racelab/widgets/scan.js";
+import { apart, inside, judged, later, marks, nearest, parsed, rated, reaching, release, rounded, stretched, windows } from "../../src/racelab/widgets/scan.js";
 
 const SPACE = "\u00a0";
 const points = [[-2000, 4], [-50, 480], [0, 700], [50, 530], [2000, 3]].map(([ns, hits]) => [ns, hits, 1000, hits / 1000, 0, 1]);
@@ -75,8 +75,17 @@ test("times, offsets and rates in words", () => {
   assert.deepEqual([0.53049, 0.00018, 0].map(rated), [`53.0${SPACE}%`, `0.018${SPACE}%`, `0${SPACE}%`]);
 });
 
+test("what is said of the windows does not gainsay the scan", () => {
+  assert.equal(judged([0, 1], 0, 5, "all is lost"), "✗ The windows overlap: all is lost.");
+  assert.match(judged(null, 0.5, 5, ""), /^≈ .* close by, rounds failed in the scan\.$/);
+  assert.equal(judged(null, 0.5, 0, ""), "✓ The windows do not meet: one is over before the other begins.");
+  assert.match(judged(null, 3, 5, ""), /^✓ .*, and 3 more would fit between them\.$/);
+});
+
 test("a link is checked before it is followed", () => {
-  const state = { ways: [1, 2] };
-  assert.deepEqual(parsed("-50_1", state, 1e6), { offset: -50, way: 1 });
-  for (const bad of ["", "50", "50_2", "2000000_0", "x_0", "50_0_1"]) assert.throws(() => parsed(bad, state, 1e6), RangeError);
+  const way = { cuts: [1, 2] };
+  const state = { ways: [way, way] };
+  assert.deepEqual(parsed("-50_1", state, 1e6), { offset: -50, way: 1, shown: 0 });
+  assert.deepEqual(parsed("-50_1_2", state, 1e6), { offset: -50, way: 1, shown: 2 });
+  for (const bad of ["", "50", "50_2", "2000000_0", "x_0", "50_0_3", "50_0_1_1"]) assert.throws(() => parsed(bad, state, 1e6), RangeError);
 });

@@ -24,8 +24,12 @@ test("who stays attached in C is waited for, and through the collector by who ha
     [true, "The collector wants the world to stop, and waits for the napper: attached, in nap(). The bystander stands still all the while."]);
   // Nobody waits for who runs Python: it is about to pause.
   assert.match(waits(three("attached"), 21)[1], /waits for the napper: attached, in nap\(\)\.$/);
-  assert.deepEqual(waits(three("attached"), 65), [false, "The bystander and the napper stand still, and the collector works."]);
+  assert.deepEqual(waits(three("attached"), 65), [false, "The bystander and the napper stand still, and the collector works or waits."]);
   assert.deepEqual(waits(three("attached"), 90), [false, "Nobody waits."]);
+  // What its row says of the collector and what the sentence says agree, and a pause without a collection has another reason.
+  const busy = three("detached");
+  busy.spans.push([1, "stopped", 100, 190, ""]);
+  assert.deepEqual(waits(busy, 150), [false, "The bystander stands still, but nobody collects now: a collection is near, or the machine busy."]);
   // Without a bystander, it is the collector's own state that says so.
   const alone = trace(false, ["gc", "B"], [[0, "waiting", 0, 50, "gc.collect()"], [1, "attached", 0, 40, "nap()"]], [["gc", 0, 0, 50]]);
   assert.match(waits(alone, 10)[1], /^The gc wants the world to stop, and waits for B: attached, in nap\(\)\.$/);
@@ -35,6 +39,11 @@ test("who is detached is not", () => {
   assert.deepEqual(waits(three("detached"), 40),
     [false, "The bystander stands still, and the collector works. The napper is detached, and needs no stopping."]);
   assert.deepEqual(waits(three("detached"), 21), [false, "The collector works; nobody stands still for it."]);
+});
+
+test("several are listed as people list them", () => {
+  const all = trace(true, ["A", "B", "C"], [0, 1, 2].map((who) => [who, "waiting", 0, 50, ""]));
+  assert.deepEqual(waits(all, 5), [true, "A, B and C wait for the GIL. It is changing hands."]);
 });
 
 test("with the GIL on everybody waits for it, and somebody has it", () => {

@@ -212,12 +212,16 @@ def test_a_link_brings_the_same_view_back(page: Page, base: str) -> None:
     page.get_by_role("slider").focus()
     page.keyboard.press("Home")
     page.get_by_role("button", name="Link to this").click()
-    expect(page).to_have_url(re.compile(r"#scan=-\d+_3$"))
+    expect(page).to_have_url(re.compile(r"#scan=-\d+_3_0$"))
     address, there = page.url, place(page)
     page.goto("about:blank")
     show(page, base, address[address.index("#") :])
     expect(page.get_by_label("Way to release")).to_have_value("3")
     assert place(page) == there
+    page.goto("about:blank")
+    show(page, base, "#scan=7_3_2")  # two releases, and then dragged
+    expect(page.locator(".rl-says")).to_contain_text("Of 2 shown")
+    assert place(page) == "7 ns later"
     page.goto("about:blank")
     show(page, base, "#scan=7_77")  # there is no such way
     expect(page.get_by_label("Way to release")).to_have_value("1")

@@ -87,8 +87,9 @@ def scan(
     caption = (
         "When do two windows meet? Drag thread A, in the picture or with the slider, or let it go where the next release of a way puts it. "
         "Between two dots lies a twentieth of a way's releases; they stand on both sides, as clocks do not say who was first. "
-        "The axis is stretched in the middle. The band is as wide as the peak at half its height, a window half of that; "
-        "it is drawn with sharp edges, which the peak has not."
+        "The axis is stretched in the middle. The band is as wide as the peak at half its height, a window half of that, "
+        "and B is drawn where the peak has its middle, which need not be at 0. "
+        "The band has sharp edges, which the peak has not: inside it a round can pass, close to it one can fail."
     )
     return Living("scan", state, caption, _scan_still(state), name)
 

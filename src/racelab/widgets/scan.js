@@ -40,6 +40,12 @@ export const windows = (offset, [low, high]) => {
   return { width, A: [offset, offset + width], B: [b, b + width], both: both[0] < both[1] ? both : null };
 };
 
+/** Do the windows meet? They are drawn sharper than the peak is, so close to one another it is said what was measured. */
+export const judged = (both, gap, hits, failure) =>
+  both ? `✗ The windows overlap: ${failure}.`
+    : gap < 1 && hits > 0 ? "≈ As drawn, the windows just miss each other. The peak has no such edge: close by, rounds failed in the scan."
+      : `✓ The windows do not meet: one is over before the other begins${gap >= 1 ? `, and ${count(gap)} more would fit between them` : ""}.`;
+
 /** The measured point next to an offset, and whether the scan went so far. */
 export const nearest = (points, offset) => {
   const point = points.reduce((best, one) => (Math.abs(one[0] - offset) < Math.abs(best[0] - offset) ? one : best));
@@ -63,11 +69,11 @@ export const marks = (reach, width) => {
   return [0, ...powers.filter((_, i) => (powers.length - 1 - i) % step === 0).flatMap((ns) => [-ns, ns])].sort((a, b) => a - b);
 };
 
-/** "-50_0" of a link: offset and way; throws on anything that is no such thing. */
+/** "-50_0_3" of a link: offset, way, and how many of its releases are shown; throws on anything that is no such thing. */
 export const parsed = (text, { ways }, reach) => {
-  const [, offset, way] = /^(-?\d+)_(\d+)$/.exec(text) ?? [];
-  if (!(Math.abs(offset) <= reach && way < ways.length)) throw new RangeError(text);
-  return { offset: Number(offset), way: Number(way) };
+  const [, offset, way, shown = 0] = /^(-?\d+)_(\d+)(?:_(\d+))?$/.exec(text) ?? [];
+  if (!(Math.abs(offset) <= reach && shown <= ways[way]?.cuts.length)) throw new RangeError(text);
+  return { offset: Number(offset), way: Number(way), shown: Number(shown) };
 };
 
 /** How far the axis goes: to the farthest of everything. */
@@ -126,8 +132,7 @@ export const render = ({ model, el }) => {
     const landed = went.filter((ns) => windows(ns, state.band).both).length;
     const gap = (Math.abs(A[0] - B[0]) - width) / width;
     verdict.classList.toggle("rl-sc-bad", Boolean(both));
-    verdict.textContent = both ? `✗ The windows overlap: ${state.failure}.`
-      : `✓ The windows do not meet: one is over before the other begins${gap >= 1 ? `, and ${count(gap)} more would fit between them` : ""}.`;
+    verdict.textContent = judged(both, gap, hits, state.failure);
     const rows = [
       ["In the scan", `${scanned ? `At ${signed(at)}` : `No point so far out. At the last, ${signed(at)}`}, ${count(hits)} of ${count(rounds)} rounds failed: ${rated(rate)} (${rated(low)} to ${rated(high)}).`],
       [way.name, `Inside the band: ${inside(way)}. Median ${apart(way.cuts[9])}.${way.before ? ` Recorded: ${inside(way.before)}, median ${apart(way.before.cuts[9])}.` : ""}${now.shown ? ` Of ${now.shown} shown, ${landed} inside.` : ""}`],
@@ -161,10 +166,10 @@ export const render = ({ model, el }) => {
   });
   drawn.addEventListener("pointercancel", () => { moved = null; });
 
-  const link = shared(el, () => `${now.offset}_${now.way}`, (text) => {
+  const link = shared(el, () => `${now.offset}_${now.way}_${now.shown}`, (text) => {
     const wanted = parsed(text, state, reach);
     pick.set(String(wanted.way));
-    set({ ...wanted, shown: 0 });
+    set(wanted);
   }, say);
   if (link) el.insertBefore(h("div", { class: "rl-row" }, link), el.lastChild);
   read();
@@ -213,7 +218,7 @@ const picture = (width, x, reach, now, { points, band, ways, window: inWindow })
     s("path", { class: "rl-sc-point", d: points.map(([ns, , , rate]) => `M${x(ns)},${y(rate)}h0`).join("") }),
     scanned && s("circle", { cx: x(point[0]), cy: y(point[3]), r: 7, fill: "var(--broken)", stroke: "var(--paper)", "stroke-width": 2 }),
     scanned && s("text", { class: "rl-sc-rate", x: x(point[0]) + (now.offset < 0 ? -11 : 11), y: Math.min(y(point[3]) - 5, foot - 12), "text-anchor": now.offset < 0 ? "end" : "start", text: rated(point[3]) }),
-    s("text", { x: width / 2, y: foot + 37, "text-anchor": "middle", class: "quiet", text: narrow ? "A begins so much later than B" : "A begins so much later than B (left of 0: earlier)" }),
+    s("text", { x: width / 2, y: foot + 37, "text-anchor": "middle", class: "quiet", text: narrow ? "A so much later than B (left of 0: earlier)" : "A begins so much later than B (left of 0: earlier)" }),
     ways.map(({ name, cuts, before }, i) => {
       const top = first + TALL.row * i;
       const mine = i === now.way;

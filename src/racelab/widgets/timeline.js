@@ -1,5 +1,5 @@
 // What each thread did, and when: a recorded trace, with a cursor that says who waits for whom at that moment.
-// Times are µs since the beginning of the trace; a span is [thread, state, start, end, call], an event [label, thread, start, end].
+// Times: µs since the trace began; a span is [thread, state, start, end, call], an event [label, thread, start, end].
 import { announcer, button, choice, clamp, h, redraw, s, scale, shared, significant, slider, unique } from "./base.js";
 
 const LEAST = 500; // µs that are shown at least
@@ -11,7 +11,7 @@ const moment = (us, shown = 1e6) => `${(us / 1000).toFixed(shown < 1e4 ? 3 : sho
 /** For each thread the span it is in at this time, or undefined: between two of them. */
 export const at = (trace, t) => trace.threads.map((_, i) => trace.spans.find(([who, , from, to]) => who === i && from <= t && t < to));
 const eventAt = (trace, t) => trace.events.find(([, , from, to]) => from <= t && t < to);
-/** All moments at which somebody's state changes, in order. */
+/** When somebody's state changes, in order. */
 export const changes = (trace) => [...new Set(trace.spans.flatMap(([, , from, to]) => [from, to]))].sort((a, b) => a - b);
 export const next = (trace, t, forward) => {
   const all = changes(trace);
@@ -20,7 +20,7 @@ export const next = (trace, t, forward) => {
 
 const typed = ({ ctrlKey, metaKey, altKey }) => !(ctrlKey || metaKey || altKey);
 const named = (name) => (/^[a-z]+$/.test(name) ? `the ${name}` : name);
-const list = (names) => names.map(named).join(" and ");
+const list = (names) => names.map(named).join(", ").replace(/, (?=[^,]*$)/, " and ");
 const upper = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
 const verb = (names, one, many) => (names.length > 1 ? many : one);
 
@@ -52,9 +52,11 @@ export const waits = (trace, t) => {
     const calls = [...new Set(inC.map((name) => now[trace.threads.indexOf(name)][4]))].join(" and ");
     return [true, `${upper(named(asks))} wants the world to stop, and waits for ${list(inC)}: attached, in ${calls}.${still.length ? ` ${stand} all the while.` : ""}`];
   }
-  if (!still.length) return [false, asks ? `${upper(named(asks))} works; nobody stands still for it.` : "Nobody waits."];
+  const works = asks && `${named(asks)} works${waiting.includes(asks) ? " or waits" : ""}`;
+  if (!still.length) return [false, works ? `${upper(works)}; nobody stands still for it.` : "Nobody waits."];
+  if (!works) return [false, `${stand}, but nobody collects now: a collection is near, or the machine busy.`];
   const off = those(([, state]) => state === "detached");
-  return [false, `${stand}${asks ? `, and ${named(asks)} works` : ""}.${off.length ? ` ${upper(list(off))} ${verb(off, "is", "are")} detached, and need${verb(off, "s", "")} no stopping.` : ""}`];
+  return [false, `${stand}, and ${works}.${off.length ? ` ${upper(list(off))} ${verb(off, "is", "are")} detached, and need${verb(off, "s", "")} no stopping.` : ""}`];
 };
 
 /** Where a reader begins: in the middle of the longest wait. */
@@ -79,7 +81,7 @@ export const followed = ([from, to], t, end) => {
   return [left, left + to - from];
 };
 
-/** "name.t.from.to" of a link; throws on anything that is no such thing. */
+/** "name.t.from.to" of a link; throws on anything else. */
 export const parsed = (text, names, end) => {
   const [, name, ...rest] = /^(.+)\.(\d+)\.(\d+)\.(\d+)$/.exec(text) ?? [];
   const [t, from, to] = rest.map(Number);
@@ -116,7 +118,7 @@ export const render = ({ model, el }) => {
     button("Previous change", () => step(false), { "aria-keyshortcuts": "p" }), button("Next change", () => step(true), { "aria-keyshortcuts": "n" }),
     button("Zoom in", () => zoom(0.5), { "aria-keyshortcuts": "+" }), button("Zoom out", () => zoom(2), { "aria-keyshortcuts": "-" }));
   el.append(patterns, top, h("div", { class: "rl-tl-key" }, Object.keys(LOOKS).map((of) => h("span", {}, key(of), of))),
-    drawn, hint, verdict, controls, rows, tasks);
+    drawn, hint, verdict, controls, tasks, rows);
   const say = announcer(el);
 
   const words = (span) => `${trace.threads[span[0]]}: ${doing(trace, span)}, ${time(span[3] - span[2])} (${moment(span[2], shown[1] - shown[0])} to ${moment(span[3], shown[1] - shown[0])})`;
