@@ -96,3 +96,8 @@ def test_a_notebook_shows_the_caption_too(kind: str) -> None:
 def test_a_value_out_of_range_is_refused(p: float, confidence: float) -> None:
     with pytest.raises(ValueError, match=r"give a (rate|chance) between"):
         living.planner(p, confidence=confidence)
+
+
+def test_a_recorded_rate_names_a_speed_that_there_is() -> None:
+    with pytest.raises(ValueError, match=r"give one of \['rounds'\]"):
+        living.planner(speeds={"rounds": 1e6}, presets=[{"name": "x", "p": 0.1, "speed": "runs"}])

@@ -25,11 +25,12 @@ def planner(
         confidence: the chance to see it that it begins with, in [0.5, 0.9999].
         unit: what a run is, e.g. "round".
         speeds: name of a kind of run, in the plural -> how many a second.
-        presets: rates to choose from: dicts with "name" and "p".
+        presets: rates to choose from: dicts with "name" and "p", and perhaps "speed": the only one
+            of the `speeds` that goes with it.
         name: what links to a view are called; unique on a page.
 
     Raises:
-        ValueError: a value outside its range.
+        ValueError: a value outside its range, or a preset's speed that is not in `speeds`.
 
     Example:
         >>> living.planner(0.001, unit="round", speeds={"rounds": 1_000_000})
@@ -39,14 +40,18 @@ def planner(
         raise ValueError(f"p={p}: give a rate between 1e-7 and 0.9.")
     if not 0.5 <= confidence <= 0.9999:
         raise ValueError(f"confidence={confidence}: give a chance between 0.5 and 0.9999.")
+    chosen = [{key: one[key] for key in ("name", "p", "speed") if key in one} for one in presets]
+    for one in chosen:
+        if "speed" in one and one["speed"] not in (speeds or {}):
+            raise ValueError(f"speed={one['speed']!r}: give one of {list(speeds or {})}.")
     state = {
         "p": p,
         "confidence": confidence,
         "unit": unit,
         "speeds": [{"name": key, "per_s": value} for key, value in (speeds or {}).items()],
-        "presets": [{"name": one["name"], "p": one["p"]} for one in presets],
+        "presets": chosen,
     }
-    caption = f"How many {unit}s? Move the rate or the confidence, and the count follows; move the count, and the confidence does."
+    caption = f"How many {unit}s? Move the rate or the chance to see it, and the number follows; move the number, and the chance does."
     return Living("planner", state, caption, _planner_still(p, confidence, unit), name)
 
 

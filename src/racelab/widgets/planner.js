@@ -3,7 +3,7 @@ import { announcer, clamp, count, decade, decades, duration, h, menu, percent, r
 
 const P = [1e-7, 0.9];
 const N = [1, 1e8];
-const SURE = [0.5, 0.9999];
+const SURE = [0, 0.9999];
 
 /** Chance of at least one failure in n runs. */
 export const detection = (p, n) => -Math.expm1(n * Math.log1p(-p));
@@ -12,17 +12,20 @@ export const needed = (p, sure) => Math.max(1, Math.ceil(Math.log1p(-sure) / Mat
 /** Below which rate are we, with this confidence, after n runs without a failure? */
 export const bound = (n, sure) => -Math.expm1(Math.log1p(-sure) / n);
 
-/** "p,sure,n" of a link; throws on anything that is no such thing. */
+/** A chance in words; never a promise. */
+export const chances = (p) => (p >= 0.99995 ? "over 99.99\u00a0%" : p < 0.00005 ? "under 0.01\u00a0%" : percent(p));
+
+/** "p,sure,n" of a link, and which recorded rate that is; throws on anything that is no such thing. */
 export const parsed = (text) => {
-  const [p, sure, n] = text.split(",").map(Number);
+  const [p, sure, n, known] = text.split(",").map(Number);
   if (!(p >= P[0] && p <= P[1] && sure >= SURE[0] && sure <= SURE[1] && n >= N[0] && n <= N[1])) throw new RangeError(text);
-  return { p, sure, n: Math.round(n) };
+  return { p, sure, n: Math.round(n), ...(known >= 0 && { known }) };
 };
 
 export const render = ({ model, el }) => {
   el.classList.add("rl-living");
   const state = model.get("state");
-  const now = { p: state.p, sure: state.confidence, n: needed(state.p, state.confidence) };
+  const now = { p: state.p, sure: state.confidence, n: needed(state.p, state.confidence), known: undefined };
   const unit = state.unit;
   const drawn = h("div", { class: "rl-drawn" });
   const says = h("dl", { class: "rl-says" });
@@ -39,12 +42,16 @@ export const render = ({ model, el }) => {
     for (const [name, control] of Object.entries(sliders)) {
       if (name !== by) control.set(now[name]);
     }
-    if ("p" in change && by !== "known") known?.set("");
+    if ("p" in change) {
+      const one = state.presets[change.known];
+      now.known = one && percent(one.p) === percent(now.p) ? change.known : undefined;
+      known?.set(String(now.known ?? ""));
+    }
     show();
   };
   const sliders = {
     p: slider({ label: `Rate per ${unit}`, min: P[0], max: P[1], log: true, value: now.p, words: percent, change: (p) => set({ p }, "p") }),
-    sure: slider({ label: "How sure", min: 0, max: 1, value: sureness(now.sure), steps: 200, words: (t) => percent(fromSureness(t)), change: (t) => set({ sure: fromSureness(t) }, "sure") }),
+    sure: slider({ label: "Chance to see it", min: 0, max: 1, value: sureness(now.sure), steps: 200, words: (t) => chances(fromSureness(t)), change: (t) => set({ sure: fromSureness(t) }, "sure") }),
     n: slider({ label: `Number of ${unit}s`, min: N[0], max: N[1], log: true, steps: 400, value: now.n, words: (x) => count(Math.round(x)), change: (n) => set({ n: Math.round(n) }, "n") }),
   };
   const plain = sliders.sure.set;
@@ -52,7 +59,7 @@ export const render = ({ model, el }) => {
   let known;
   if (state.presets.length) {
     const options = [["", "a rate of your own"], ...state.presets.map((one, i) => [String(i), `${one.name}: ${percent(one.p)}`])];
-    known = menu({ label: "Recorded", options, value: "", change: (i) => i !== "" && set({ p: clamp(state.presets[i].p, ...P) }, "known") });
+    known = menu({ label: "Recorded", options, value: "", change: (i) => set(i === "" ? { p: now.p } : { p: clamp(state.presets[i].p, ...P), known: Number(i) }) });
     controls.append(known.element);
   }
   controls.append(...Object.values(sliders).map((one) => one.element));
@@ -61,28 +68,31 @@ export const render = ({ model, el }) => {
   const show = () => {
     ask();
     const chance = detection(now.p, now.n);
+    const speed = state.presets[now.known]?.speed;
+    const trials = `${count(now.n)} ${unit}${now.n === 1 ? "" : "s"}`;
     const rows = [
-      [`${count(now.n)} ${unit}s`, `show a bug of this rate with a chance of ${percent(chance)}, and miss it with ${percent(1 - chance)}`],
+      [trials, `show${now.n === 1 ? "s" : ""} a bug of this rate with a chance of ${chances(chance)}, and miss${now.n === 1 ? "es" : ""} it with ${chances(1 - chance)}`],
       [`0 of ${count(now.n)} failed`, `says: the rate is below ${percent(bound(now.n, 0.95))} (95 % sure)`],
-      ...state.speeds.map(({ name, per_s }) => [duration(now.n / per_s), `at ${count(per_s)} ${name} a second, if that is what you count`]),
+      ...state.speeds.filter(({ name }) => name === (speed ?? name))
+        .map(({ name, per_s }) => [duration(now.n / per_s), `at ${count(per_s)} ${name} a second${speed ? "" : ", if that is what you count"}`]),
     ];
     says.replaceChildren(...rows.map(([term, text]) => h("div", {}, h("dt", {}, term), h("dd", {}, text))));
-    say(`${count(now.n)} ${unit}s at a rate of ${percent(now.p)}: seen with ${percent(chance)}.`);
+    say(`${trials} at a rate of ${percent(now.p)}: seen with ${chances(chance)}.`);
   };
-  const link = shared(el, () => `${now.p.toPrecision(4)},${now.sure.toPrecision(6)},${now.n}`, (text) => set(parsed(text)), say);
+  const link = shared(el, () => `${now.p.toPrecision(4)},${now.sure.toPrecision(6)},${now.n}${now.known === undefined ? "" : `,${now.known}`}`, (text) => set(parsed(text)), say);
   if (link) el.insertBefore(h("div", { class: "rl-row" }, link), el.lastChild);
   model.on("change:state", () => set({ p: model.get("state").p }));
   show();
 };
 
-// Even steps in the number of nines: 50 %, 90 %, 99 %, 99.9 % lie equally far apart.
+// Even steps in the number of nines: 0 %, 90 %, 99 %, 99.9 % lie equally far apart.
 const sureness = (sure) => (Math.log10(1 - SURE[0]) - Math.log10(1 - sure)) / (Math.log10(1 - SURE[0]) - Math.log10(1 - SURE[1]));
 const fromSureness = (t) => 1 - (1 - SURE[0]) * ((1 - SURE[1]) / (1 - SURE[0])) ** clamp(t, 0, 1);
 
 const picture = (width, { p, sure, n }, unit) => {
   const height = clamp(width * 0.5, 200, 300);
   const x = scale(...N, 46, width - 14, true);
-  const y = scale(0, 1, height - 44, 12);
+  const y = scale(0, 1, height - 44, 32);
   const points = Array.from({ length: 121 }, (_, i) => {
     const at = x.back(46 + ((width - 60) * i) / 120);
     return `${x(at).toFixed(1)},${y(detection(p, at)).toFixed(1)}`;
@@ -91,7 +101,8 @@ const picture = (width, { p, sure, n }, unit) => {
   const marked = [x(clamp(n, ...N)), y(chance)];
   const left = marked[0] > width * 0.6;
   return s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img",
-    "aria-label": `Chance of at least one failure against the number of ${unit}s: ${percent(chance)} at ${count(n)}` },
+    "aria-label": `Chance of at least one failure against the number of ${unit}s: ${chances(chance)} at ${count(n)}` },
+    s("text", { x: 2, y: 13, class: "quiet", text: "chance of at least one failure" }),
     [0, 0.5, 1].map((v) => [
       s("line", { class: "grid", x1: 46, x2: width - 14, y1: y(v), y2: y(v) }),
       s("text", { x: 40, y: y(v) + 4, "text-anchor": "end", class: "quiet", text: `${100 * v} %` })]),
@@ -100,7 +111,7 @@ const picture = (width, { p, sure, n }, unit) => {
     s("polyline", { points: points.join(" "), fill: "none", stroke: "var(--accent)", "stroke-width": 2.5 }),
     s("line", { x1: marked[0], x2: marked[0], y1: y(0), y2: y(1), stroke: "var(--edge)", "stroke-dasharray": "3 4" }),
     s("circle", { cx: marked[0], cy: marked[1], r: 6, fill: "var(--broken)", stroke: "var(--paper)", "stroke-width": 2 }),
-    s("text", { x: marked[0] + (left ? -11 : 11), y: clamp(marked[1] + (chance > 0.5 ? 22 : -10), 24, height - 52), "text-anchor": left ? "end" : "start", text: `${percent(chance)} seen` }));
+    s("text", { x: marked[0] + (left ? -11 : 11), y: clamp(marked[1] + (chance > 0.5 ? 22 : -10), 44, height - 52), "text-anchor": left ? "end" : "start", text: `${chances(chance)} at ${count(n)}` }));
 };
 
 export default { render };
