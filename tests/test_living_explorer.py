@@ -154,6 +154,7 @@ def test_fresh_results_flow_into_the_figure_that_is_shown(monkeypatch: pytest.Mo
     assert len(widget.state["races"]) == before + 1
     assert widget.state["races"][-1]["variant"] == "fixed"
     assert widget.state["races"][-1]["fresh"]
+    assert widget.caption == figure.caption
     assert 'model.on("change:state"' in living.module_text("explorer")
 
 

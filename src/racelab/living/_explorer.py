@@ -61,8 +61,9 @@ class Explorer(Living):
         object.__setattr__(self, "_fresh", fresh)
         object.__setattr__(self, "state", parts.state)
         object.__setattr__(self, "still", parts.still)
+        object.__setattr__(self, "caption", parts.caption)
         for widget in self._widgets:
-            widget.state = dict(parts.state)
+            widget.state, widget.caption = dict(parts.state), parts.caption
 
     def _widget(self) -> Any:
         made = super()._widget()
