@@ -103,6 +103,9 @@ def test_an_update_is_lost_by_keyboard_and_said(page: Page) -> None:
     expect(says).to_contain_text("B cannot go on: it is over.")
     page.keyboard.press("r")
     expect(page.locator(".rl-il-strip")).to_contain_text("Who is first?")
+    expect(says).to_contain_text("After 0 steps.")
+    page.keyboard.press("a")  # the focus is still in the figure
+    expect(says).to_contain_text("A: line 29")
 
 
 def test_every_control_is_reached_by_tab_and_keeps_the_focus(page: Page) -> None:

@@ -1,5 +1,5 @@
-// Who goes next? Threads step by step, in the order that the reader chooses, and in all orders that there are.
-// What they do is said by `ext/<slug>/steps.js`, in the form that CONTRIBUTING.md describes. A state is plain data.
+// Who goes next? Threads step by step, in the order that the reader chooses, and in all orders.
+// What they do is said by `ext/<slug>/steps.js`, as CONTRIBUTING.md describes. A state is plain data.
 import { announcer, button, choice, count, h, percent, redraw, s, shared } from "./base.js";
 
 const NAMES = "ABC";
@@ -133,7 +133,7 @@ export const enumerate = (variant) => {
 const isBox = (x) => typeof x === "object" && !("lock" in x) && !("to" in x);
 const inside = ({ refs, freed, ...fields }) => Object.values(fields).join(" ");
 const value = (x) => typeof x !== "object" ? String(x) : "lock" in x ? (x.lock ? `held by ${x.lock}` : "free")
-  : "to" in x ? x.to ?? "NULL" : `${inside(x)}${x.freed ? ", freed" : "refs" in x ? `, refs ${x.refs}` : ""}`;
+  : "to" in x ? x.to ?? "NULL" : `${inside(x)}${"refs" in x ? `, refs ${x.refs}` : ""}${x.freed ? ", freed" : ""}`;
 /** What memory holds: [whose, name, value in words]. */
 export const memory = (st) => [["", st.s], ...st.t.map((t, i) => [`${NAMES[i]}'s `, t.own])]
   .flatMap(([who, fields]) => Object.entries(fields).map(([name, x]) => [who, name, value(x)]));
@@ -167,7 +167,7 @@ export const render = async ({ model, el }) => {
   const verdict = h("p", {});
   const strip = h("div", { class: "rl-il-strip", role: "group", "aria-label": "Schedule: go to a moment" });
   const undo = button("Undo", () => jump(at - 1), { "aria-keyshortcuts": "u" });
-  const reset = button("Reset", () => begin(name, ""), { "aria-keyshortcuts": "r" });
+  const reset = button("Reset", () => { moves = ""; jump(0); }, { "aria-keyshortcuts": "r" });
   const tasks = h("div", { class: "rl-row" }, undo, reset, button("Show me a failing schedule", () => failing()), button("Count them all", () => all()));
   el.append(pick.element, threads, strip, verdict, tasks, drawn, counted);
   const say = announcer(el);
@@ -214,12 +214,11 @@ export const render = async ({ model, el }) => {
   const failing = () => {
     const found = [...enumerate(variant).outcomes].filter(([label]) => bad(label)).sort(([, a], [, b]) => a.cost - b.cost)
       .map(([, { shortest }]) => shortest);
-    if (found.length) {
-      moves = found[(found.indexOf(moves) + 1) % found.length];
-      at = moves.length;
-      show();
-    } else verdict.textContent = "No schedule of these steps fails.";
-    say(`${[...moves].join(" ")}. ${verdict.textContent}`);
+    if (!found.length) return say(verdict.textContent = "No schedule of these steps fails.");
+    moves = found[(found.indexOf(moves) + 1) % found.length];
+    at = moves.length;
+    show();
+    return say(`${[...moves].join(" ")}. ${verdict.textContent}`);
   };
   const all = () => {
     const { total, outcomes } = enumerate(variant);
@@ -303,7 +302,7 @@ const draw = (st, wide) => {
         d: `M${x - 44},${from} C${x - 15},${from} ${x - 30},${top + 20} ${x - 4},${top + 20} m-7,-5 l7,5 l-7,5` })),
         s("rect", { x, y: top, width: wide - x - 1, height: 44, rx: 5, fill: `var(--${fill})`, stroke: `var(--${stroke})`, "stroke-dasharray": one.freed && "5 4" }),
         s("text", { x: x + 8, y: top + 18, class: "rl-il-mono", text: `${name}: ${inside(one)}` }),
-        s("text", { x: x + 8, y: top + 36, text: one.freed ? "freed" : `${"refs" in one ? `refs ${one.refs}` : ""}${lost ? ", leaked" : ""}` })];
+        s("text", { x: x + 8, y: top + 36, text: `${"refs" in one ? `refs ${one.refs}` : ""}${one.freed ? ", freed" : lost ? ", leaked" : ""}` })];
     }));
 };
 
