@@ -1,4 +1,4 @@
-// What each thread did, and when: a recorded trace, with a cursor that says who waits for whom at that moment.
+// What each thread did, and when: a recorded trace, and a cursor that says who waits for whom.
 // Times: µs since the trace began; a span is [thread, state, start, end, call], an event [label, thread, start, end].
 import { announcer, button, choice, clamp, h, redraw, s, scale, shared, significant, slider, unique } from "./base.js";
 
