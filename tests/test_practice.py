@@ -52,7 +52,11 @@ def test_the_first_check_makes_the_copy_and_remembers(desk: Path) -> None:
     assert verdict.verdict == "FAIL"
     assert (desk / SLUG / f"{SLUG}.c").is_file()
     assert Course().of(SLUG).checks == 1
-    assert 'role="status"' in verdict._repr_html_()
+    page = verdict._repr_html_()
+    assert 'role="status"' in page
+    assert f"rl.hint(&quot;{SLUG}&quot;)" in page
+    assert "racelab hint" not in page
+    assert f"racelab hint {SLUG}" in str(verdict)
 
 
 def test_text_is_judged_without_touching_the_copy(desk: Path) -> None:

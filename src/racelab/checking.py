@@ -153,7 +153,10 @@ class Verdict:
 
     def _repr_html_(self) -> str:
         caption = f"{self.exercise}: {self._word} ({self.conditions}, {self.seconds:.0f} s)"
-        return f'<div role="status">{rows_to_html(self._rows(), caption)}</div>'
+        # What is typed in a terminal has a twin in a notebook.
+        typed = f"racelab hint {self.exercise}", f'rl.hint("{self.exercise}")'
+        rows = [(name, text.replace(*typed)) for name, text in self._rows()]
+        return f'<div role="status">{rows_to_html(rows, caption)}</div>'
 
     def as_json(self) -> dict[str, Any]:
         """What `racelab check --json` prints."""
