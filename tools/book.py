@@ -149,7 +149,9 @@ def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
 
     def pulse() -> None:
         while not done.wait(30):
-            say(f"  ... {time.monotonic() - start:.0f} s (chapters run; usually 1-2 minutes cold)")
+            say(
+                f"  ... {time.monotonic() - start:.0f} s (chapters run; six to ten minutes cold on two cores)"
+            )
 
     threading.Thread(target=pulse, daemon=True).start()
     try:
