@@ -90,6 +90,8 @@ def test_a_notebook_shows_the_caption_too(kind: str) -> None:
     assert widget.caption == "What to try."
     assert widget._esm.count("\nexport default {") == 1
     assert 'model.get("caption")' in widget._esm
+    # anywidget takes a `render` that is exported by name before the one of the default export.
+    assert re.findall(r"^export .*", widget._esm, flags=re.MULTILINE) == ["export default {"]
 
 
 @pytest.mark.parametrize(("p", "confidence"), [(0, 0.95), (2, 0.95), (0.1, 1.0)])

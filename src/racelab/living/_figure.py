@@ -110,6 +110,12 @@ _CAPTIONED = """export default {
 """
 
 
+def _captioned(module: str) -> str:
+    # anywidget takes an exported `render` before the default export: those that tests import stay inside.
+    inside = re.sub(r"^export (?=const )", "", module, flags=re.MULTILINE)
+    return inside.replace("export default { render };\n", _CAPTIONED)
+
+
 def _widget(figure: Living) -> Any:
     """The figure as an anywidget; None where anywidget is not installed."""
     try:
@@ -122,7 +128,7 @@ def _widget(figure: Living) -> Any:
         f"Living{figure.kind.capitalize()}",
         (anywidget.AnyWidget,),
         {
-            "_esm": module_text(figure.kind).replace("export default { render };\n", _CAPTIONED),
+            "_esm": _captioned(module_text(figure.kind)),
             "_css": style_text(figure.kind),
             "state": traitlets.Dict().tag(sync=True),
             "caption": traitlets.Unicode().tag(sync=True),

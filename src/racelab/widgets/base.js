@@ -49,9 +49,8 @@ export const duration = (seconds) => {
   return seconds >= 1e-3 ? `${significant(seconds)} s` : seconds >= 1e-6 ? `${significant(seconds * 1e6)} µs` : "under 1 µs";
 };
 
-let made = 0;
-/** An id that no other figure of the page has. */
-export const unique = (word) => `rl-${word}-${(made += 1)}`;
+/** An id that no other figure has. */
+export const unique = (word) => `rl-${word}-${Math.random().toString(36).slice(2)}`;
 
 /** Speaks to screen readers, the last of several quick messages only. Returns say(text). */
 export const announcer = (el) => {
