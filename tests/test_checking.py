@@ -519,8 +519,21 @@ def two_ways(tmp_path: Path) -> Path:
 ONE_CORE = [("starter", "FAIL"), ("solution", "PASS"), ("wrong", "FAIL")]
 
 
-@pytest.mark.parametrize(("which", "word"), ONE_CORE)
-@pytest.mark.parametrize("mode", ["rounds", "cold", "hang"])
+#: What passes in the slower modes is left to the long tests.
+MODES = [
+    pytest.param(
+        mode,
+        which,
+        word,
+        marks=pytest.mark.race if which == "solution" and mode != "rounds" else (),
+        id=f"{mode}-{which}-{word}",
+    )
+    for mode in ("rounds", "cold", "hang")
+    for which, word in ONE_CORE
+]
+
+
+@pytest.mark.parametrize(("mode", "which", "word"), MODES)
 def test_on_one_core_the_verdict_is_widened_and_right(
     two_ways: Path, mode: str, which: str, word: str
 ) -> None:
@@ -749,8 +762,11 @@ def test_sleeping_or_waiting_for_a_while_is_no_deadlock(
         assert judge.steps[-1].text == "right answers"
 
 
-def test_an_assertion_is_told_though_the_process_dies_or_hangs_behind_it(pair: Exercise) -> None:
+def test_an_assertion_is_told_though_the_process_dies_or_hangs_behind_it(
+    pair: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A learner can do more with what was expected than with a crash at the interpreter's end."""
+    monkeypatch.setattr(checking, "WALL_S", 10.0)
     begin = "cache_stats(PyObject *op, PyObject *Py_UNUSED(ignored))\n{"
     for last in ("raise(SIGSEGV)", "for (;;) pause()"):
         text = with_line(
