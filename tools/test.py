@@ -31,15 +31,18 @@ class Session:
         environment: whose Python runs it.
         paths: what pytest is given.
         marked: a marker expression that its tests must meet, beside the one about long tests.
+        named: what their names must hold, as pytest's -k wants it.
     """
 
     title: str
     environment: str
     paths: tuple[str, ...]
     marked: str = ""
+    named: str = ""
 
 
 PROJECT = ("tests/project", "tests/test_stats.py")
+PAGES = "tests/project/test_browser.py"
 LABS = "tests/test_labs.py"
 #: Tests of the harness that wait for other programs, or read what they printed.
 WAITING = tuple(
@@ -71,7 +74,12 @@ GROUPS = (
         Session("the labs", "ft", (LABS,)),
         Session("servers, debuggers, reports", "ft", WAITING),
         Session("the project", "checks", PROJECT, "not browser"),
-        Session("its site in a browser", "checks", PROJECT, "browser"),
+        # Both take one core for minutes: the chapters' pages are about half of it.
+        Session("its chapters in a browser", "checks", (PAGES,), "browser", "notebooks/"),
+        Session(
+            "the rest in a browser", "checks", ("tests/project", f"--ignore={PAGES}"), "browser"
+        ),
+        Session("other pages in a browser", "checks", (PAGES,), "browser", "not notebooks/"),
     ),
 )
 
@@ -133,7 +141,9 @@ def start(
     expression = "race" if chosen.race else "not race"
     if session.marked:
         expression += f" and {session.marked}"
-    command += [f"--junitxml={report}", "-m", expression, *chosen.rest]
+    command += [f"--junitxml={report}", "-m", expression]
+    command += ["-k", session.named] if session.named else []
+    command += chosen.rest
     variables = {key: value for key, value in os.environ.items() if key != "PYTHON_GIL"}
     error = subprocess.STDOUT if output else None
     return subprocess.Popen(command, cwd=ROOT, env=variables, stdout=output, stderr=error)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -37,7 +39,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     return module
 
 
-def session(command: ModuleType, folder: Path, title: str, **how: bool) -> object:
+def session(command: ModuleType, folder: Path, title: str, **how: bool) -> Any:
     """A session over a suite of five tests, outside of this project's configuration."""
     file = folder / f"test_{title}.py"
     file.write_text(SUITE.format(fails=how.get("fails", False), dies=how.get("dies", False)))
@@ -71,3 +73,12 @@ def test_long_tests_run_alone_and_nothing_else_with_them(
     total = command.together([group], argparse.Namespace(race=True, rest=["-q"]))
 
     assert total == {"failed": 1}
+
+
+def test_a_session_may_take_the_tests_of_some_names(command: ModuleType, tmp_path: Path) -> None:
+    whole = session(command, tmp_path, "some", fails=True)
+    part = replace(whole, title="part", named="not fails")
+
+    total = command.together([(part,)], argparse.Namespace(race=False, rest=["-q"]))
+
+    assert total == {"passed": 2, "skipped": 1}
