@@ -247,10 +247,12 @@ def timeline(
     if unit not in UNITS_NS:
         raise ValueError(f"timeline: unit is {unit!r}; use one of {', '.join(UNITS_NS)}.")
     boxes = [
-        _checked_span("spans", index, span, ("thread", "state")) for index, span in enumerate(spans)
+        checked_span(f"timeline: spans[{index}]", span, ("thread", "state"))
+        for index, span in enumerate(spans)
     ]
     bands = [
-        _checked_span("events", index, event, ("label",)) for index, event in enumerate(events)
+        checked_span(f"timeline: events[{index}]", event, ("label",))
+        for index, event in enumerate(events)
     ]
     if not boxes:
         raise ValueError(
@@ -280,12 +282,17 @@ def timeline(
     return describe(axes, _timeline_words(boxes, bands, lanes, last - zero))
 
 
-def _checked_span(
-    what: str, index: int, span: Mapping[str, Any], keys: Sequence[str]
-) -> dict[str, Any]:
-    """One span or event with everything a drawing needs, or an error that says which one is wrong
-    and how."""
-    where = f"timeline: {what}[{index}]"
+def checked_span(where: str, span: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """One span or event of a timeline, with everything that a drawing needs.
+
+    Args:
+        where: which one it is, for the message.
+        span: has "start_ns" and "end_ns".
+        keys: what it must have besides: "thread" and "state" of a span, "label" of an event.
+
+    Raises:
+        ValueError: a missing key, an unknown state, an end before its start.
+    """
     for key in (*keys, "start_ns", "end_ns"):
         if key not in span:
             raise ValueError(f"{where} has no {key!r}: {dict(span)!r}")

@@ -54,9 +54,7 @@ class Explorer(Living):
             >>> figure                                          # in a cell of its own
             >>> figure.update(rl.race("lost_update", "fixed"))  # in another: the figure above changes
         """
-        fresh = list(self._fresh)
-        for result in results:
-            fresh = _with(fresh, result)
+        fresh = _merged([*self._fresh, *results])
         parts = self._build(fresh)
         object.__setattr__(self, "_fresh", fresh)
         object.__setattr__(self, "state", parts.state)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from racelab.living._figure import Living
+from racelab.plots import STATES, checked_span
 
 Row = Mapping[str, Any]
-STATES = ("attached", "detached", "waiting", "stopped")
 
 
 def timeline(
@@ -66,7 +66,8 @@ def _packed(name: str, trace: Mapping[str, Any] | Iterable[Row], note: str) -> d
     else:
         rows, gil = list(trace), False
     for index, row in enumerate(rows):
-        _check(f"timeline: {name!r}, row {index}", row)
+        keys = ("thread", "state") if "state" in row else ("label",)
+        checked_span(f"timeline: {name!r}, row {index}", row, keys)
     spans = [row for row in rows if "state" in row]
     if not spans:
         raise ValueError(f"timeline: {name!r} has no spans.")
@@ -91,20 +92,6 @@ def _packed(name: str, trace: Mapping[str, Any] | Iterable[Row], note: str) -> d
         "events": [[row["label"], who(row), *at(row)] for row in events],
         "end": max(1, *(at(row)[1] for row in rows)),
     }
-
-
-def _check(where: str, row: Row) -> None:
-    """Raise ValueError, with where it is, for a row that is no span and no event."""
-    wanted = ("thread", "state") if "state" in row else ("label",)
-    for key in (*wanted, "start_ns", "end_ns"):
-        if key not in row:
-            raise ValueError(f"{where} has no {key!r}: {dict(row)!r}")
-    if "state" in row and row["state"] not in STATES:
-        raise ValueError(f"{where} has state {row['state']!r}; use one of {', '.join(STATES)}.")
-    if row["end_ns"] < row["start_ns"]:
-        raise ValueError(
-            f"{where} ends at {row['end_ns']} ns, before its start at {row['start_ns']} ns."
-        )
 
 
 #: How a state is drawn on paper: fill, opacity, pattern of dashes. Each has a shape of its own in one ink.
