@@ -38,7 +38,7 @@ lab: env env-book  ## JupyterLab with the chapters as notebooks
 	@$(RUN)/lab.py
 
 .PHONY: check
-check: env env-checks  ## ruff, mypy and the C compiler's warnings
+check: env env-checks  ## ruff, mypy, links between pages, the C compiler's warnings
 	@$(RUN)/check.py
 
 .PHONY: env env-book env-checks env-nbgrader

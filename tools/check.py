@@ -1,4 +1,4 @@
-"""Read the code with the checkers' eyes: ruff (lint and format), mypy, and the C compiler's warnings."""
+"""Read the code with the checkers' eyes: ruff (lint and format), mypy, links, and the C compiler's warnings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import links
 from project import ROOT, python_of, say
 
 WARNINGS = ["-O2", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
@@ -25,6 +26,7 @@ def main() -> int:
     for command in commands:
         say(f"check: {' '.join([Path(command[0]).name, *map(str, command[1:2])])}")
         failed += subprocess.run([str(part) for part in command], cwd=ROOT).returncode != 0
+    failed += links.main()
     failed += not native_code_is_clean()
     return 1 if failed else 0
 

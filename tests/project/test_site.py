@@ -18,6 +18,7 @@ SITE = ROOT / "_build/html"
 RECORD = ROOT / "notebooks/recorded/welcome.jsonl"
 sys.path.insert(0, str(ROOT / "tools"))
 
+import links  # noqa: E402
 import site_check  # noqa: E402
 
 
@@ -200,3 +201,28 @@ def test_bad_record_is_one_sentence(draw: Draw, records: list[dict[str, Any]], s
     assert said in done.stderr
     assert "make record" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_links_between_sources_lead_to_files_and_headings() -> None:
+    assert links.problems(ROOT) == []
+
+
+def test_a_link_that_leads_nowhere_is_named_before_anything_is_built(tmp_path: Path) -> None:
+    for folder in ("book", "notebooks"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "book/map.md").write_text(
+        "(zoo)=\n## The bug `zoo`, and why?\n\n```c\n# not a heading\n```\n## Twice\n## Twice\n"
+        "[right](map.md#twice-1) [out](https://example.org/x.md#y)\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "notebooks/01_a.md").write_text(
+        "# A\n[a](../book/map.md#the-bug-zoo-and-why) [b](../book/map.md#zoo)\n"
+        "[c](../book/gone.md) [d](../book/map.md#not-a-heading)\n[e](01_a.md#a)\n",
+        encoding="utf-8",
+    )
+
+    assert links.problems(tmp_path) == [
+        "notebooks/01_a.md:2: no heading in map.md is called #zoo in a link",
+        "notebooks/01_a.md:3: no file ../book/gone.md",
+        "notebooks/01_a.md:3: no heading in map.md is called #not-a-heading in a link",
+    ]
