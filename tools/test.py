@@ -1,9 +1,9 @@
 """Run the tests: `make test`, or with --race the long racing ones (`make test-race`).
 
 Two interpreters are under test: the harness on free-threaded 3.13t, the project and its site on the
-host's ordinary Python. The harness is tested alone, because it measures; after that everything that mostly
-waits runs side by side: labs with their windows held open, debuggers and servers, the project, the browser. The
-last line adds up.
+host's ordinary Python. The harness is tested alone, because it measures. The exercises and their checker come
+next, side by side: they hold their windows open or find out first how often a bug shows. After them runs all
+that mostly waits: the labs, debuggers and servers, the project, the browser. The last line adds up.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class Session:
         paths: what pytest is given.
         marked: a marker expression that its tests must meet, beside the one about long tests.
         named: what their names must hold, as pytest's -k wants it.
+        patient: it takes what the others of its group leave of the cores.
     """
 
     title: str
@@ -39,11 +40,14 @@ class Session:
     paths: tuple[str, ...]
     marked: str = ""
     named: str = ""
+    patient: bool = False
 
 
 PROJECT = ("tests/project", "tests/test_stats.py")
 PAGES = "tests/project/test_browser.py"
 LABS = "tests/test_labs.py"
+EXERCISES = "tests/test_exercises.py"
+CHECKER = "tests/test_checking.py"
 #: Tests of the harness that wait for other programs, or read what they printed.
 WAITING = tuple(
     f"tests/test_{name}.py"
@@ -61,21 +65,26 @@ WAITING = tuple(
         "sessions",
     )
 )
+ELSEWHERE = (LABS, EXERCISES, CHECKER, *WAITING)
 #: The sessions of one group run side by side, the groups one after the other.
 GROUPS = (
     (
         Session(
             "racelab on the free-threaded interpreter",
             "ft",
-            ("tests", *(f"--ignore={path}" for path in ("tests/project", LABS, *WAITING))),
+            ("tests", *(f"--ignore={path}" for path in ("tests/project", *ELSEWHERE))),
         ),
+    ),
+    (
+        Session("the exercises", "ft", (EXERCISES,)),
+        Session("their checker", "ft", (CHECKER,)),
+        # All pages in a browser take one core for a quarter of an hour: the chapters' are about half of it.
+        Session("chapters in a browser", "checks", (PAGES,), "browser", "notebooks/", patient=True),
     ),
     (
         Session("the labs", "ft", (LABS,)),
         Session("servers, debuggers, reports", "ft", WAITING),
         Session("the project", "checks", PROJECT, "not browser"),
-        # Both take one core for minutes: the chapters' pages are about half of it.
-        Session("its chapters in a browser", "checks", (PAGES,), "browser", "notebooks/"),
         Session(
             "the rest in a browser", "checks", ("tests/project", f"--ignore={PAGES}"), "browser"
         ),
@@ -144,6 +153,8 @@ def start(
     command += [f"--junitxml={report}", "-m", expression]
     command += ["-k", session.named] if session.named else []
     command += chosen.rest
+    if session.patient:
+        command = ["nice", "-n", "10", *command]
     variables = {key: value for key, value in os.environ.items() if key != "PYTHON_GIL"}
     error = subprocess.STDOUT if output else None
     return subprocess.Popen(command, cwd=ROOT, env=variables, stdout=output, stderr=error)

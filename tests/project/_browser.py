@@ -134,6 +134,16 @@ def offline(
         context.close()
 
 
+@contextlib.contextmanager
+def quiet(
+    browser: Browser, base: str, mode: str = "light", width: int = 1280, **options: Any
+) -> Iterator[Page]:
+    """A page of a context as `offline` makes it; afterwards nothing may have gone wrong in it."""
+    with offline(browser, base, mode, width, **options) as (context, watch):
+        yield context.new_page()
+    assert watch.outside == watch.failed == watch.messages == []
+
+
 def settle(page: Page) -> None:
     """Wait until fonts, formulas and icons are drawn."""
     page.wait_for_load_state("load")

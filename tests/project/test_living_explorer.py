@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
-import shutil
 from collections.abc import Iterator
 
 import _browser as web
+import _figures
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -53,33 +54,17 @@ PAGES = ["counter", "fresh", "flags", "threads", "cold"]
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A folder with the pages."""
-    folder = tmp_path_factory.mktemp("explorer")
-    shutil.copytree(living.WIDGETS, folder / "living")
-    shutil.copytree(web.ROOT / "book/_static", folder / "static")
-    styles = "static/book.css", "living/base.css", "living/explorer.css"
-    links = "".join(f'<link rel="stylesheet" href="{style}">' for style in styles)
-    # As a page of the site has it, so that the book's own styles meet it.
-    around = '<div class="bd-article cell_output"><div class="text_html">'
-    for name, figure in figures().items():
-        (folder / f"{name}.html").write_text(
-            '<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><link rel="icon" href="data:,">'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{name}</title>{links}'
-            "<style>body { background: var(--rl-paper); color: var(--rl-ink); margin: 1rem auto; max-width: 50rem; padding: 0 1rem; font-family: sans-serif; }</style>"
-            f'<script type="module" src="living/mount.js"></script></head><body><main><h1>{name}</h1>{around}{figure.as_html()}</div></div></main></body></html>',
-            encoding="utf-8",
-        )
-    with web.served(folder) as address:
+    around = "max-width: 50rem; margin: 1rem auto; padding: 0 1rem;"
+    with _figures.pages(tmp_path_factory.mktemp("explorer"), figures(), around) as address:
         yield address
 
 
 @pytest.fixture
 def page(browser: Browser, base: str) -> Iterator[Page]:
     """The counter, on a desktop."""
-    with web.offline(browser, base) as (context, watch):
-        page = context.new_page()
+    with web.quiet(browser, base) as page:
         show(page, base, "counter")
         yield page
-    assert watch.outside == watch.failed == watch.messages == []
 
 
 def show(page: Page, base: str, name: str, hash: str = "") -> None:
@@ -100,8 +85,7 @@ def test_it_is_fit_to_be_seen(
     browser: Browser, base: str, name: str, width: int, mode: str
 ) -> None:
     """At first, and with a variant open: nothing missing, nothing too wide, nothing that axe objects to."""
-    with web.offline(browser, base, mode, width) as (context, watch):
-        page = context.new_page()
+    with web.quiet(browser, base, mode, width) as page:
         show(page, base, name)
         page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
         assert web.overflow(page) == []
@@ -116,7 +100,6 @@ def test_it_is_fit_to_be_seen(
         )
         assert web.overflow(page) == []
         assert web.violations(page) == []
-    assert watch.outside == watch.failed == watch.messages == []
 
 
 def test_it_is_played_by_keyboard_and_said(page: Page) -> None:
@@ -217,23 +200,11 @@ def test_a_link_brings_the_same_view_back(page: Page, base: str) -> None:
 def test_fresh_results_of_a_kernel_flow_in(page: Page) -> None:
     """As anywidget does it: a model whose state is replaced."""
     fresh = figures()["fresh"].state
-    page.evaluate(
-        """async (fresh) => {
-          const { default: figure } = await import("./living/explorer.js");
-          let state = JSON.parse(document.querySelector("figure script").textContent);
-          const el = document.createElement("div");
-          document.querySelector("main").replaceChildren(el);
-          await figure.render({ el, model: {
-            get: () => state,
-            on: (_, changed) => { window.race = () => { state = fresh; changed(); }; },
-          } });
-        }""",
-        fresh,
-    )
+    _figures.render_with_a_kernel(page, "explorer", f"state = {json.dumps(fresh)}")
     page.get_by_role("radio", name="by cost").check()
     page.get_by_role("button", name="no lock").click()
     expect(page.get_by_text("today:")).to_have_count(0)
-    page.evaluate("() => race()")
+    page.evaluate("() => fresh()")
     expect(page.locator(".rl-ex-row p b", has_text="today:")).to_have_count(3)
     expect(page.get_by_role("radio", name="by cost")).to_be_checked()
     expect(page.get_by_role("button", name="no lock")).to_have_attribute("aria-expanded", "true")
@@ -244,37 +215,22 @@ def test_fresh_results_of_a_kernel_flow_in(page: Page) -> None:
 def test_paper_and_a_viewer_without_javascript_get_a_table(
     browser: Browser, base: str, page: Page
 ) -> None:
-    still = page.locator(".rl-still table")
-    expect(still).to_be_hidden()
-    page.emulate_media(media="print")
-    expect(still).to_be_visible()
-    expect(page.locator(".rl-living")).to_be_hidden()
-    with web.offline(browser, base, width=360, java_script_enabled=False) as (context, _watch):
-        plain = context.new_page()
-        plain.goto(f"{base}counter.html")
-        table = plain.locator(".rl-still table")
+    _figures.printed(page, ".rl-still table")
+    with _figures.without_javascript(browser, base, "counter", ".rl-still table") as table:
         expect(table).to_contain_text("sure the rate is below")
-        box = table.bounding_box()
-        assert box
-        assert box["x"] + box["width"] <= 360
 
 
 def test_it_is_quick(page: Page, base: str) -> None:
     """Script until it is drawn, and of a choice, in ms; the best of some, as others use this machine, too."""
-    drawn, choices = [], []
-    for _ in range(5):
-        show(page, base, "counter")
-        drawn.append(float(page.locator("figure").get_attribute("data-ms") or "inf"))
-        choices.append(
-            page.evaluate(
-                """() => {
-                  const radios = document.querySelectorAll('input[type=radio]:not(:checked)');
-                  const began = performance.now();
-                  for (const radio of radios) radio.click();
-                  return (performance.now() - began) / radios.length;
-                }"""
-            )
-        )
-    print(f"drawn {min(drawn):.1f} ms, a choice {min(choices):.2f} ms")
-    assert min(drawn) < 100
-    assert min(choices) < 8
+    drawn, choices = _figures.at_best(
+        page,
+        lambda: show(page, base, "counter"),
+        """() => {
+             const radios = document.querySelectorAll('input[type=radio]:not(:checked)');
+             const began = performance.now();
+             for (const radio of radios) radio.click();
+             return (performance.now() - began) / radios.length;
+           }""",
+    )
+    assert drawn < 100
+    assert choices < 8

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import _browser as web
+import _figures
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -23,34 +23,17 @@ FAILS = "Show me a failing schedule"
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A folder with one page for each lab that has steps."""
-    folder = tmp_path_factory.mktemp("living")
-    shutil.copytree(living.WIDGETS, folder / "living")
-    shutil.copytree(web.ROOT / "book/_static", folder / "static")
-    styles = "static/book.css", "living/base.css", "living/interleaver.css"
-    links = "".join(f'<link rel="stylesheet" href="{style}">' for style in styles)
-    # As a page of the site has it, so that the book's own styles meet it.
-    around = '<div class="bd-article cell_output"><div class="text_html">'
-    for slug in SLUGS:
-        figure = living.interleaver(slug, name="who").as_html()
-        (folder / f"{slug}.html").write_text(
-            '<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><link rel="icon" href="data:,">'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{slug}</title>{links}'
-            "<style>body { background: var(--rl-paper); color: var(--rl-ink); margin: 1rem; font-family: sans-serif; }</style>"
-            f'<script type="module" src="living/mount.js"></script></head><body><main><h1>{slug}</h1>{around}{figure}</div></div></main></body></html>',
-            encoding="utf-8",
-        )
-    with web.served(folder) as address:
+    figures = {slug: living.interleaver(slug, name="who") for slug in SLUGS}
+    with _figures.pages(tmp_path_factory.mktemp("interleaver"), figures) as address:
         yield address
 
 
 @pytest.fixture
 def page(browser: Browser, base: str) -> Iterator[Page]:
     """The figure of the lost update, on a desktop."""
-    with web.offline(browser, base) as (context, watch):
-        page = context.new_page()
+    with web.quiet(browser, base) as page:
         show(page, base, "lost_update")
         yield page
-    assert watch.outside == watch.failed == watch.messages == []
 
 
 def show(page: Page, base: str, slug: str, hash: str = "") -> None:
@@ -66,8 +49,7 @@ def test_it_is_fit_to_be_seen(
     browser: Browser, base: str, slug: str, width: int, mode: str
 ) -> None:
     """At first, and with everything out: nothing missing, nothing too wide, nothing that axe objects to."""
-    with web.offline(browser, base, mode, width) as (context, watch):
-        page = context.new_page()
+    with web.quiet(browser, base, mode, width) as page:
         show(page, base, slug)
         page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
         assert web.overflow(page) == []
@@ -83,7 +65,6 @@ def test_it_is_fit_to_be_seen(
         )
         assert web.overflow(page) == []
         assert web.violations(page) == []
-    assert watch.outside == watch.failed == watch.messages == []
 
 
 def test_an_update_is_lost_by_keyboard_and_said(page: Page) -> None:
@@ -179,22 +160,11 @@ def test_a_deadlock_is_an_outcome(page: Page, base: str) -> None:
 
 def test_fresh_data_of_a_kernel_are_taken(page: Page) -> None:
     """As anywidget does it: a model that changes."""
-    page.evaluate(
-        """async () => {
-          const { default: figure } = await import("./living/interleaver.js");
-          const state = JSON.parse(document.querySelector("figure script").textContent);
-          const el = document.createElement("div");
-          document.querySelector("main").replaceChildren(el);
-          await figure.render({ el, model: {
-            get: () => state,
-            on: (_, changed) => { window.race = () => { state.observed.broken["updates lost"] = 7; changed(); }; },
-          } });
-        }"""
-    )
+    _figures.render_with_a_kernel(page, "interleaver", "state.observed.broken['updates lost'] = 7")
     page.get_by_role("button", name="Count them all").click()
     row = page.locator("tr", has_text="updates lost")
     expect(row.locator("td").last).not_to_have_text("7")
-    page.evaluate("() => race()")
+    page.evaluate("() => fresh()")
     expect(row.locator("td").last).to_have_text("7")
     expect(page.get_by_role("button", name="Link to this")).to_have_count(0)
 
@@ -202,36 +172,22 @@ def test_fresh_data_of_a_kernel_are_taken(page: Page) -> None:
 def test_paper_and_a_viewer_without_javascript_get_a_schedule_that_fails(
     browser: Browser, base: str, page: Page
 ) -> None:
-    still = page.locator(".rl-still table")
-    expect(still).to_be_hidden()
-    page.emulate_media(media="print")
-    expect(still).to_be_visible()
-    expect(page.locator(".rl-living")).to_be_hidden()
-    with web.offline(browser, base, width=360, java_script_enabled=False) as (context, _watch):
-        plain = context.new_page()
-        plain.goto(f"{base}suspended.html")
-        table = plain.locator(".rl-still table")
+    _figures.printed(page, ".rl-still table")
+    with _figures.without_javascript(browser, base, "suspended", ".rl-still table") as table:
         expect(table).to_contain_text("__del__ detaches")
-        box = table.bounding_box()
-        assert box
-        assert box["x"] + box["width"] <= 360
 
 
 def test_it_is_quick(page: Page, base: str) -> None:
     """Script until it is drawn, and of a step, in ms; the best of some, as others use this machine, too."""
-    drawn, steps = [], []
-    for _ in range(5):
-        show(page, base, "lock_and_world")
-        drawn.append(float(page.locator("figure").get_attribute("data-ms") or "inf"))
-        steps.append(
-            page.evaluate(
-                """() => {
-                  const buttons = document.querySelectorAll('.rl-il-threads button');
-                  const began = performance.now();
-                  for (const i of [0, 0, 0, 0, 0, 1, 0, 1, 1, 1]) buttons[i].click();
-                  return (performance.now() - began) / 10;
-                }"""
-            )
-        )
-    assert min(drawn) < 100
-    assert min(steps) < 8
+    drawn, steps = _figures.at_best(
+        page,
+        lambda: show(page, base, "lock_and_world"),
+        """() => {
+             const buttons = document.querySelectorAll('.rl-il-threads button');
+             const began = performance.now();
+             for (const i of [0, 0, 0, 0, 0, 1, 0, 1, 1, 1]) buttons[i].click();
+             return (performance.now() - began) / 10;
+           }""",
+    )
+    assert drawn < 100
+    assert steps < 8

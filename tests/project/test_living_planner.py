@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import _browser as web
+import _figures
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -20,26 +20,17 @@ pytestmark = [
 @pytest.fixture
 def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A page with a planner and two rates to choose from."""
-    folder = tmp_path_factory.mktemp("planner")
-    shutil.copytree(living.WIDGETS, folder / "living")
     figure = living.planner(
         0.001,
         speeds={"runs": 1e6, "rounds": 1e3},
         presets=[{"name": "rare", "p": 1e-5, "speed": "rounds"}, {"name": "frequent", "p": 0.3}],
-    ).as_html()
-    (folder / "index.html").write_text(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,"><title>planner</title>'
-        '<link rel="stylesheet" href="living/base.css"><script type="module" src="living/mount.js"></script></head>'
-        f"<body><main><h1>planner</h1>{figure}</main></body></html>",
-        encoding="utf-8",
     )
-    with web.served(folder) as base, web.offline(browser, base) as (context, watch):
-        page = context.new_page()
+    folder = tmp_path_factory.mktemp("planner")
+    with _figures.pages(folder, {"index": figure}) as base, web.quiet(browser, base) as page:
         page.goto(base)
         page.locator(".rl-drawn svg").wait_for()
         yield page
         assert web.violations(page) == []
-    assert watch.outside == watch.failed == watch.messages == []
 
 
 def test_the_sliders_follow_a_recorded_rate_and_let_go_of_it(page: Page) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 
 import _browser as web
+import _figures
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -21,33 +21,16 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A folder with a page that has the figure, with what was recorded."""
-    folder = tmp_path_factory.mktemp("living")
-    shutil.copytree(living.WIDGETS, folder / "living")
-    shutil.copytree(web.ROOT / "book/_static", folder / "static")
-    styles = "static/book.css", "living/base.css", "living/scan.css"
-    links = "".join(f'<link rel="stylesheet" href="{style}">' for style in styles)
-    # As a page of the site has it, so that the book's own styles meet it.
-    around = '<div class="bd-article cell_output"><div class="text_html">'
-    (folder / "index.html").write_text(
-        '<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><link rel="icon" href="data:,">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>Scan</title>{links}'
-        "<style>body { background: var(--rl-paper); color: var(--rl-ink); margin: 1rem; font-family: sans-serif; }</style>"
-        f'<script type="module" src="living/mount.js"></script></head><body><main><h1>Scan</h1>{around}{living.scan().as_html()}'
-        "</div></div></main></body></html>",
-        encoding="utf-8",
-    )
-    with web.served(folder) as address:
+    with _figures.pages(tmp_path_factory.mktemp("scan"), {"index": living.scan()}) as address:
         yield address
 
 
 @pytest.fixture
 def page(browser: Browser, base: str) -> Iterator[Page]:
     """The figure on a desktop."""
-    with web.offline(browser, base) as (context, watch):
-        page = context.new_page()
+    with web.quiet(browser, base) as page:
         show(page, base)
         yield page
-    assert watch.outside == watch.failed == watch.messages == []
 
 
 def show(page: Page, base: str, hash: str = "") -> None:
@@ -75,8 +58,7 @@ def choose(page: Page, way: str) -> None:
 @pytest.mark.parametrize("width", [1280, 360])
 def test_it_is_fit_to_be_seen(browser: Browser, base: str, width: int, mode: str) -> None:
     """At first, and in the middle of the peak: nothing too wide, nothing that axe objects to."""
-    with web.offline(browser, base, mode, width) as (context, watch):
-        page = context.new_page()
+    with web.quiet(browser, base, mode, width) as page:
         show(page, base)
         page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
         assert web.overflow(page) == []
@@ -97,7 +79,6 @@ def test_it_is_fit_to_be_seen(browser: Browser, base: str, width: int, mode: str
             }).map((e) => e.textContent)"""
         )
         assert outside == []
-    assert watch.outside == watch.failed == watch.messages == []
 
 
 def test_an_update_is_lost_by_keyboard_and_said(page: Page) -> None:
@@ -153,10 +134,9 @@ def test_a_thread_is_dragged_along_the_other(page: Page) -> None:
 
 def test_a_finger_drags_sideways_and_scrolls_up_and_down(browser: Browser, base: str) -> None:
     options = {"has_touch": True, "is_mobile": True}
-    with web.offline(browser, base, width=360, **options) as (context, watch):
-        page = context.new_page()
+    with web.quiet(browser, base, width=360, **options) as page:
         show(page, base)
-        session = context.new_cdp_session(page)
+        session = page.context.new_cdp_session(page)
 
         def stroke(x: float, y: float, by_x: float, by_y: float) -> None:
             """Ten steps of a finger."""
@@ -176,7 +156,6 @@ def test_a_finger_drags_sideways_and_scrolls_up_and_down(browser: Browser, base:
         page.evaluate("() => scrollTo(0, 0)")
         stroke(box["x"] + 250, box["y"] + 200, box["width"] / 2 - 250, 3)
         expect(verdict(page)).to_contain_text("✗")
-    assert watch.outside == watch.failed == watch.messages == []
 
 
 def test_a_row_is_chosen_where_it_is_drawn(page: Page) -> None:
@@ -229,23 +208,14 @@ def test_a_link_brings_the_same_view_back(page: Page, base: str) -> None:
 
 def test_fresh_data_of_a_kernel_are_taken(page: Page) -> None:
     """As anywidget does it: a model that changes."""
-    page.evaluate(
-        """async () => {
-          const { default: figure } = await import("./living/scan.js");
-          let state = JSON.parse(document.querySelector("figure script").textContent);
-          const el = document.createElement("div");
-          document.querySelector("main").replaceChildren(el);
-          await figure.render({ el, model: {
-            get: () => state,
-            on: (_, changed) => { window.race = () => {
-              state = { ...state, points: [[-10, 0, 5, 0, 0, 0.4], [10, 4, 5, 0.8, 0.4, 1]],
-                ways: [{ name: "mine", cuts: Array(19).fill(3), inside: 1, n: 777, before: null }] };
-              changed(); }; },
-          } });
-        }"""
+    _figures.render_with_a_kernel(
+        page,
+        "scan",
+        """state = { ...state, points: [[-10, 0, 5, 0, 0, 0.4], [10, 4, 5, 0.8, 0.4, 1]],
+             ways: [{ name: "mine", cuts: Array(19).fill(3), inside: 1, n: 777, before: null }] }""",
     )
     expect(page.locator(".rl-says")).not_to_contain_text("777")
-    page.evaluate("() => race()")
+    page.evaluate("() => fresh()")
     expect(page.locator(".rl-says")).to_contain_text("100\u00a0% of 777 releases")
     expect(page.locator(".rl-says")).to_contain_text("At 10 ns, 4 of 5 rounds failed")
     assert place(page) == "3 ns later"
@@ -256,52 +226,37 @@ def test_fresh_data_of_a_kernel_are_taken(page: Page) -> None:
 def test_paper_and_a_viewer_without_javascript_get_the_picture(
     browser: Browser, base: str, page: Page
 ) -> None:
-    still = page.locator(".rl-still svg")
-    expect(still).to_be_hidden()
-    page.emulate_media(media="print")
-    expect(still).to_be_visible()
-    expect(page.locator(".rl-living")).to_be_hidden()
-    with web.offline(browser, base, width=360, java_script_enabled=False) as (context, _watch):
-        plain = context.new_page()
-        plain.goto(f"{base}index.html")
-        picture = plain.locator(".rl-still svg")
+    _figures.printed(page, ".rl-still svg")
+    with _figures.without_javascript(browser, base, "index", ".rl-still svg") as picture:
         expect(picture).to_have_attribute("aria-label", re.compile("threading.Barrier: median"))
-        box = picture.bounding_box()
-        assert box
-        assert box["x"] + box["width"] <= 360
 
 
 def test_it_is_quick(page: Page, base: str) -> None:
     """Script until it is drawn, and of the median frame while dragging, in ms; the best of some, as others use this machine, too."""
-    drawn, frames = [], []
-    for _ in range(5):
-        show(page, base)
-        drawn.append(float(page.locator("figure").get_attribute("data-ms") or "inf"))
-        frames.append(
-            page.evaluate(
-                """async () => {
-                  const drawn = document.querySelector('.rl-sc-drawn');
-                  const frame = window.requestAnimationFrame;
-                  const spent = [];
-                  let asked;
-                  window.requestAnimationFrame = (draw) => { asked = draw; return 0; };
-                  const box = drawn.getBoundingClientRect();
-                  const send = (type, x) => drawn.dispatchEvent(new PointerEvent(type,
-                    { pointerId: 1, isPrimary: true, button: 0, clientX: box.left + x, clientY: box.top + 30 }));
-                  drawn.setPointerCapture = () => {};
-                  send('pointerdown', 5);
-                  for (let i = 0; i < 50; i += 1) {
-                    const began = performance.now();
-                    send('pointermove', 20 + 10 * i);
-                    asked?.(began);
-                    spent.push(performance.now() - began);
-                  }
-                  send('pointerup', 5);
-                  window.requestAnimationFrame = frame;
-                  return spent.sort((a, b) => a - b)[25];
-                }"""
-            )
-        )
-    print(f"drawn after {min(drawn):.1f} ms, a frame takes {min(frames):.2f} ms")
-    assert min(drawn) < 100
-    assert min(frames) < 8
+    drawn, frames = _figures.at_best(
+        page,
+        lambda: show(page, base),
+        """async () => {
+             const drawn = document.querySelector('.rl-sc-drawn');
+             const frame = window.requestAnimationFrame;
+             const spent = [];
+             let asked;
+             window.requestAnimationFrame = (draw) => { asked = draw; return 0; };
+             const box = drawn.getBoundingClientRect();
+             const send = (type, x) => drawn.dispatchEvent(new PointerEvent(type,
+               { pointerId: 1, isPrimary: true, button: 0, clientX: box.left + x, clientY: box.top + 30 }));
+             drawn.setPointerCapture = () => {};
+             send('pointerdown', 5);
+             for (let i = 0; i < 50; i += 1) {
+               const began = performance.now();
+               send('pointermove', 20 + 10 * i);
+               asked?.(began);
+               spent.push(performance.now() - began);
+             }
+             send('pointerup', 5);
+             window.requestAnimationFrame = frame;
+             return spent.sort((a, b) => a - b)[25];
+           }""",
+    )
+    assert drawn < 100
+    assert frames < 8

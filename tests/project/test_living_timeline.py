@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 
 import _browser as web
+import _figures
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -24,39 +24,23 @@ WAYS = ("stays attached", "detaches", "GIL on")
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A folder with one page."""
-    folder = tmp_path_factory.mktemp("living")
-    shutil.copytree(living.WIDGETS, folder / "living")
-    shutil.copytree(web.ROOT / "book/_static", folder / "static")
-    styles = "static/book.css", "living/base.css", "living/timeline.css"
-    links = "".join(f'<link rel="stylesheet" href="{style}">' for style in styles)
     rows = recorded("attached").rows("traces")
     figure = living.timeline(
         {way: [row for row in rows if row["way"] == way] for way in WAYS},
         notes={"detaches": "The GIL is off."},
         label="nap()",
         name="who",
-    ).as_html()
-    # As a page of the site has it, so that the book's own styles meet it.
-    around = '<div class="bd-article cell_output"><div class="text_html">'
-    (folder / "index.html").write_text(
-        '<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><link rel="icon" href="data:,">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>timeline</title>{links}'
-        "<style>body { background: var(--rl-paper); color: var(--rl-ink); margin: 1rem; font-family: sans-serif; }</style>"
-        f'<script type="module" src="living/mount.js"></script></head><body><main><h1>timeline</h1>{around}{figure}</div></div></main></body></html>',
-        encoding="utf-8",
     )
-    with web.served(folder) as address:
+    with _figures.pages(tmp_path_factory.mktemp("timeline"), {"index": figure}) as address:
         yield address
 
 
 @pytest.fixture
 def page(browser: Browser, base: str) -> Iterator[Page]:
     """The figure on a desktop."""
-    with web.offline(browser, base) as (context, watch):
-        page = context.new_page()
+    with web.quiet(browser, base) as page:
         show(page, base)
         yield page
-    assert watch.outside == watch.failed == watch.messages == []
 
 
 def show(page: Page, base: str, hash: str = "") -> None:
@@ -75,8 +59,7 @@ def now(page: Page) -> float:
 @pytest.mark.parametrize("width", web.WIDTHS)
 def test_it_is_fit_to_be_seen(browser: Browser, base: str, width: int, mode: str) -> None:
     """Each trace, whole and magnified: nothing too wide, nothing that axe objects to."""
-    with web.offline(browser, base, mode, width) as (context, watch):
-        page = context.new_page()
+    with web.quiet(browser, base, mode, width) as page:
         show(page, base)
         page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
         web.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
@@ -91,7 +74,6 @@ def test_it_is_fit_to_be_seen(browser: Browser, base: str, width: int, mode: str
             page.get_by_role("button", name="Zoom in").click()
         assert web.overflow(page) == []
         assert web.violations(page) == []
-    assert watch.outside == watch.failed == watch.messages == []
 
 
 def test_at_first_it_says_who_waits_for_whom(page: Page) -> None:
@@ -210,22 +192,15 @@ def test_a_link_brings_the_same_view_back(page: Page, base: str) -> None:
 
 def test_fresh_traces_of_a_kernel_are_taken(page: Page) -> None:
     """As anywidget does it: a model that changes. What was chosen stays, where it is still there."""
-    page.evaluate(
-        """async () => {
-          const { default: figure } = await import("./living/timeline.js");
-          let state = JSON.parse(document.querySelector("figure script").textContent);
-          const el = document.createElement("div");
-          document.querySelector("main").replaceChildren(el);
-          figure.render({ el, model: { get: () => state, on: (_, changed) => { window.run = () => {
-            const fresh = { name: "GIL on", note: "", gil: true, threads: ["mine"], events: [], end: 9000,
-              spans: [[0, "waiting", 0, 9000, ""]] };
-            state = { ...state, begin: "my run", traces: [{ ...fresh, name: "my run" }, fresh] };
-            changed();
-          }; } } });
-        }"""
+    _figures.render_with_a_kernel(
+        page,
+        "timeline",
+        """const trace = { name: "GIL on", note: "", gil: true, threads: ["mine"], events: [], end: 9000,
+             spans: [[0, "waiting", 0, 9000, ""]] };
+           state = { ...state, begin: "my run", traces: [{ ...trace, name: "my run" }, trace] }""",
     )
     page.get_by_role("radio", name="GIL on").check()
-    page.evaluate("() => run()")
+    page.evaluate("() => fresh()")
     expect(page.get_by_role("radio")).to_have_count(2)
     expect(page.get_by_role("radio", name="GIL on")).to_be_checked()
     expect(page.locator("[data-span]")).to_have_count(1)
@@ -233,7 +208,7 @@ def test_fresh_traces_of_a_kernel_are_taken(page: Page) -> None:
         "At 4.500 ms: Mine waits for the GIL. It is changing hands.".replace("Mine", "The mine")
     )
     page.get_by_role("radio", name="my run").check()
-    page.evaluate("() => run()")
+    page.evaluate("() => fresh()")
     expect(page.get_by_role("radio", name="my run")).to_be_checked()
     expect(page.get_by_role("button", name="Link to this")).to_have_count(0)
 
@@ -241,46 +216,32 @@ def test_fresh_traces_of_a_kernel_are_taken(page: Page) -> None:
 def test_paper_and_a_viewer_without_javascript_get_all_traces(
     browser: Browser, base: str, page: Page
 ) -> None:
-    still = page.locator(".rl-still svg")
-    expect(still).to_be_hidden()
-    page.emulate_media(media="print")
-    expect(still).to_be_visible()
-    expect(page.locator(".rl-living")).to_be_hidden()
-    with web.offline(browser, base, width=360, java_script_enabled=False) as (context, _watch):
-        plain = context.new_page()
-        plain.goto(f"{base}index.html")
-        box = plain.locator(".rl-still svg").bounding_box()
-        assert box
-        assert box["x"] + box["width"] <= 360
+    _figures.printed(page, ".rl-still svg")
+    with _figures.without_javascript(browser, base, "index", ".rl-still svg") as picture:
         for way in WAYS:
-            expect(plain.locator(".rl-still svg")).to_contain_text(way)
+            expect(picture).to_contain_text(way)
 
 
 def test_it_is_quick(page: Page, base: str) -> None:
     """Script until it is drawn, and of a frame, in ms; the best of some, as others use this machine, too."""
-    drawn, frames = [], []
-    for _ in range(5):
-        show(page, base)
-        drawn.append(float(page.locator("figure").get_attribute("data-ms") or "inf"))
-        frames.append(
-            page.evaluate(
-                """async () => {
-                  const input = document.querySelectorAll('.rl-slider input')[1];
-                  let spent = 0;
-                  const ask = window.requestAnimationFrame;
-                  window.requestAnimationFrame = (f) => ask(() => { const at = performance.now(); f(); spent += performance.now() - at; });
-                  for (let i = 0; i < 20; i += 1) {
-                    const began = performance.now();
-                    input.value = String(5 * i);
-                    input.dispatchEvent(new Event('input'));
-                    spent += performance.now() - began;
-                    await new Promise((go) => ask(() => ask(go)));
-                  }
-                  window.requestAnimationFrame = ask;
-                  return spent / 20;
-                }"""
-            )
-        )
-    print(f"drawn after {min(drawn):.1f} ms, a frame takes {min(frames):.2f} ms")
-    assert min(drawn) < 100
-    assert min(frames) < 8
+    drawn, frames = _figures.at_best(
+        page,
+        lambda: show(page, base),
+        """async () => {
+             const input = document.querySelectorAll('.rl-slider input')[1];
+             let spent = 0;
+             const ask = window.requestAnimationFrame;
+             window.requestAnimationFrame = (f) => ask(() => { const at = performance.now(); f(); spent += performance.now() - at; });
+             for (let i = 0; i < 20; i += 1) {
+               const began = performance.now();
+               input.value = String(5 * i);
+               input.dispatchEvent(new Event('input'));
+               spent += performance.now() - began;
+               await new Promise((go) => ask(() => ask(go)));
+             }
+             window.requestAnimationFrame = ask;
+             return spent / 20;
+           }""",
+    )
+    assert drawn < 100
+    assert frames < 8

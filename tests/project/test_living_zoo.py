@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 
 import _browser as web
+import _figures
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -33,38 +33,21 @@ def figure() -> living.Living:
 def base(tmp_path_factory: pytest.TempPathFactory, figure: living.Living) -> Iterator[str]:
     """A folder with the figure on a page beside the chapters, which are empty here."""
     folder = tmp_path_factory.mktemp("zoo")
-    shutil.copytree(living.WIDGETS, folder / "living")
-    shutil.copytree(web.ROOT / "book/_static", folder / "static")
-    for sub in ("book", "notebooks"):
-        (folder / sub).mkdir()
+    (folder / "notebooks").mkdir()
     for chapter in figure.state["chapters"]:
         (folder / f"notebooks/{chapter}.html").write_text(
             f'<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>{chapter}</title></html>'
         )
-    styles = "static/book.css", "living/base.css", "living/zoo.css"
-    links = "".join(f'<link rel="stylesheet" href="../{style}">' for style in styles)
-    # As a page of the site has it, so that the book's own styles meet it.
-    (folder / "book/zoo.html").write_text(
-        '<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><link rel="icon" href="data:,">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>zoo</title>{links}'
-        "<style>body { background: var(--rl-paper); color: var(--rl-ink); margin: 1rem; font-family: sans-serif; }</style>"
-        '<script type="module" src="../living/mount.js"></script></head><body class="bd-content"><main><h1>zoo</h1>'
-        '<div class="bd-article"><div class="cell_output"><div class="text_html">'
-        f"{figure.as_html()}</div></div></div></main></body></html>",
-        encoding="utf-8",
-    )
-    with web.served(folder) as address:
+    with _figures.pages(folder, {"book/zoo": figure}) as address:
         yield address
 
 
 @pytest.fixture
 def page(browser: Browser, base: str) -> Iterator[Page]:
     """The figure on a desktop."""
-    with web.offline(browser, base) as (context, watch):
-        page = context.new_page()
+    with web.quiet(browser, base) as page:
         show(page, base)
         yield page
-    assert watch.outside == watch.failed == watch.messages == []
 
 
 def show(page: Page, base: str, hash: str = "") -> None:
@@ -83,8 +66,7 @@ def seen(figure: living.Living, tool: str) -> list[tuple[int, float, str] | None
 @pytest.mark.parametrize("width", web.WIDTHS)
 def test_it_is_fit_to_be_seen(browser: Browser, base: str, width: int, mode: str) -> None:
     """At first, side by side, one kind: nothing missing, nothing too wide, nothing that axe objects to."""
-    with web.offline(browser, base, mode, width) as (context, watch):
-        page = context.new_page()
+    with web.quiet(browser, base, mode, width) as page:
         show(page, base)
         page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
         web.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
@@ -98,7 +80,6 @@ def test_it_is_fit_to_be_seen(browser: Browser, base: str, width: int, mode: str
             assert web.overflow(page) == []
             assert web.violations(page) == []
             page.screenshot(path=web.SCREENSHOTS / f"zoo-{view}-{width}-{mode}.png", full_page=True)
-    assert watch.outside == watch.failed == watch.messages == []
 
 
 def test_what_a_tool_missed_stands_out(page: Page, figure: living.Living) -> None:
@@ -217,21 +198,14 @@ def test_a_link_brings_the_same_view_back(page: Page, base: str, figure: living.
 
 def test_fresh_data_of_a_kernel_are_taken(page: Page) -> None:
     """As anywidget does it: a model that changes."""
-    page.evaluate(
-        """async () => {
-          const { default: figure } = await import("../living/zoo.js");
-          const state = JSON.parse(document.querySelector("figure script").textContent);
-          const el = document.createElement("div");
-          document.querySelector("main").replaceChildren(el);
-          await figure.render({ el, model: {
-            get: () => state,
-            on: (_, changed) => { window.look = () => { state.bugs[0].seen[1] = null; state.bugs[1].seen[1] = [1, 123, "aha"]; changed(); }; },
-          } });
-        }"""
+    _figures.render_with_a_kernel(
+        page,
+        "zoo",
+        "state.bugs[0].seen[1] = null; state.bugs[1].seen[1] = [1, 123, 'aha']",
     )
     chips = page.locator(CHIPS)
     expect(chips.nth(0)).not_to_have_class("rl-zoo-unasked")
-    page.evaluate("() => look()")
+    page.evaluate("() => fresh()")
     expect(chips.nth(0)).to_have_class("rl-zoo-unasked")
     expect(chips.nth(1)).to_contain_text("120 s")
     expect(page.locator(".rl-zoo-sum")).to_contain_text("it could not be asked about 1")
@@ -241,54 +215,37 @@ def test_fresh_data_of_a_kernel_are_taken(page: Page) -> None:
 def test_paper_and_a_viewer_without_javascript_get_the_table(
     browser: Browser, base: str, page: Page, figure: living.Living
 ) -> None:
-    still = page.locator(".rl-still table")
-    expect(still).to_be_hidden()
-    page.emulate_media(media="print")
-    expect(still).to_be_visible()
-    expect(page.locator(".rl-living")).to_be_hidden()
+    _figures.printed(page, ".rl-still table")
     for width in web.WIDTHS:
-        with web.offline(browser, base, width=width, java_script_enabled=False) as (context, _):
-            plain = context.new_page()
-            plain.goto(f"{base}book/zoo.html")
-            table = plain.locator(".rl-still table")
+        with _figures.without_javascript(
+            browser, base, "book/zoo", ".rl-still table", width
+        ) as table:
             assert table.get_by_role("link").count() == len(figure.state["bugs"])
-            box = table.bounding_box()
-            assert box
-            assert box["x"] + box["width"] <= width
-            assert plain.evaluate(
+            assert table.page.evaluate(
                 "() => [...document.querySelectorAll('.text_html, table')].every((one) => one.scrollWidth <= one.clientWidth)"
             )
-            plain.screenshot(path=web.SCREENSHOTS / f"zoo-still-{width}.png")
+            table.page.screenshot(path=web.SCREENSHOTS / f"zoo-still-{width}.png")
 
 
 def test_it_is_quick_and_small(page: Page, base: str, figure: living.Living) -> None:
     """Script until it is drawn, and of a choice, in ms; the best of some, as others use this machine, too."""
     assert len(figure.as_html()) < 60_000
-    drawn, chosen, met = [], [], []
-    for _ in range(5):
-        show(page, base)
-        drawn.append(float(page.locator("figure").get_attribute("data-ms") or "inf"))
-        chosen.append(
-            page.evaluate(
-                """() => {
-                  const tools = [...document.querySelectorAll('.rl-zoo input')];
-                  const began = performance.now();
-                  for (const one of tools) one.click();
-                  return (performance.now() - began) / tools.length;
-                }"""
-            )
-        )
-        met.append(
-            page.evaluate(
-                """() => {
-                  const chips = [...document.querySelectorAll('.rl-zoo-kinds a')];
-                  const began = performance.now();
-                  for (const one of chips) one.dispatchEvent(new PointerEvent('pointerenter'));
-                  return (performance.now() - began) / chips.length;
-                }"""
-            )
-        )
-    print(f"drawn in {min(drawn):.1f} ms, a choice {min(chosen):.2f} ms, a bug {min(met):.2f} ms")
-    assert min(drawn) < 100
-    assert min(chosen) < 8
-    assert min(met) < 8
+    drawn, chosen, met = _figures.at_best(
+        page,
+        lambda: show(page, base),
+        """() => {
+             const tools = [...document.querySelectorAll('.rl-zoo input')];
+             const began = performance.now();
+             for (const one of tools) one.click();
+             return (performance.now() - began) / tools.length;
+           }""",
+        """() => {
+             const chips = [...document.querySelectorAll('.rl-zoo-kinds a')];
+             const began = performance.now();
+             for (const one of chips) one.dispatchEvent(new PointerEvent('pointerenter'));
+             return (performance.now() - began) / chips.length;
+           }""",
+    )
+    assert drawn < 100
+    assert chosen < 8
+    assert met < 8

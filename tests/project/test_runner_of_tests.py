@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -82,3 +83,13 @@ def test_a_session_may_take_the_tests_of_some_names(command: ModuleType, tmp_pat
     total = command.together([(part,)], argparse.Namespace(race=False, rest=["-q"]))
 
     assert total == {"passed": 2, "skipped": 1}
+
+
+def test_a_patient_session_leaves_the_cores_to_others(command: ModuleType, tmp_path: Path) -> None:
+    whole = session(command, tmp_path, "nice")
+    Path(whole.paths[0]).write_text(
+        f"import os\ndef test_nice(): assert os.nice(0) == {min(19, os.nice(0) + 10)}\n"
+    )
+    group = (replace(whole, title="patient", patient=True),)
+
+    assert command.together([group], argparse.Namespace(race=False, rest=["-q"])) == {"passed": 1}

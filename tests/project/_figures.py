@@ -1,0 +1,120 @@
+"""Pages with one living figure each, as the site carries it, and what every figure is asked. Used by test_living_*.py."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import _browser as web
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from racelab import living
+
+
+@contextlib.contextmanager
+def pages(folder: Path, figures: Mapping[str, living.Living], more: str = "") -> Iterator[str]:
+    """Serve a page for each figure; yields the address, with a slash at its end.
+
+    Args:
+        folder: an empty one.
+        figures: path of a page, without .html, e.g. "index" or "book/zoo", to what is on it.
+        more: style of the page's body, beside that of all.
+    """
+    shutil.copytree(living.WIDGETS, folder / "living")
+    shutil.copytree(web.ROOT / "book/_static", folder / "static")
+    # As a page of the site has it, so that the book's own styles meet it.
+    around = '<div class="bd-article"><div class="cell_output"><div class="text_html">'
+    for name, figure in figures.items():
+        file = folder / f"{name}.html"
+        file.parent.mkdir(exist_ok=True)
+        up = "../" * name.count("/")
+        own = [f"living/{figure.kind}.css"] * (living.WIDGETS / f"{figure.kind}.css").is_file()
+        styles = "static/book.css", "living/base.css", *own
+        links = "".join(f'<link rel="stylesheet" href="{up}{style}">' for style in styles)
+        file.write_text(
+            '<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><link rel="icon" href="data:,">'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{name}</title>{links}'
+            f"<style>body {{ background: var(--rl-paper); color: var(--rl-ink); margin: 1rem; font-family: sans-serif; {more} }}</style>"
+            f'<script type="module" src="{up}living/mount.js"></script></head><body class="bd-content"><main><h1>{name}</h1>{around}'
+            f"{figure.as_html()}</div></div></div></main></body></html>",
+            encoding="utf-8",
+        )
+    with web.served(folder) as address:
+        yield address
+
+
+def render_with_a_kernel(page: Page, kind: str, change: str) -> None:
+    """Put the figure into the page as anywidget does: with a model that changes when the page's `fresh()` is called.
+
+    Args:
+        page: where the figure is now; what else the page had is gone then.
+        kind: of the figure, which names its module.
+        change: JavaScript that changes `state`, or gives it another value.
+    """
+    page.evaluate(
+        """async (kind) => {
+          const { default: figure } = await import(new URL(`living/${kind}.js`,
+            document.querySelector("script[src$='mount.js']").src.replace("living/mount.js", "")));
+          let state = JSON.parse(document.querySelector("figure script").textContent);
+          const el = document.createElement("div");
+          document.querySelector("main").replaceChildren(el);
+          await figure.render({ el, model: {
+            get: () => state,
+            on: (_, changed) => { window.fresh = () => { CHANGE; changed(); }; },
+          } });
+        }""".replace("CHANGE", change),
+        kind,
+    )
+
+
+def printed(page: Page, still: str) -> None:
+    """On paper the still picture stands in the place of the figure."""
+    picture = page.locator(still)
+    expect(picture).to_be_hidden()
+    page.emulate_media(media="print")
+    expect(picture).to_be_visible()
+    expect(page.locator(".rl-living")).to_be_hidden()
+
+
+@contextlib.contextmanager
+def without_javascript(
+    browser: Browser, base: str, name: str, still: str, width: int = 360
+) -> Iterator[Locator]:
+    """The still picture of a page in a viewer that runs no JavaScript; it is no wider than the window.
+
+    Args:
+        browser: shows it.
+        base: what `pages` gave.
+        name: of the page, as `pages` was given it.
+        still: selector of the picture.
+        width: of the window, in px.
+    """
+    with web.quiet(browser, base, width=width, java_script_enabled=False) as page:
+        page.goto(f"{base}{name}.html")
+        picture = page.locator(still)
+        yield picture
+        box = picture.bounding_box()
+        assert box
+        assert box["x"] + box["width"] <= width
+
+
+def at_best(page: Page, show: Callable[[], None], *scripts: str) -> list[float]:
+    """Milliseconds of script until a figure is drawn, and then those that each script says.
+
+    The best of five each: others use this machine, too.
+
+    Args:
+        page: where it is.
+        show: opens the page anew.
+        scripts: JavaScript that does something with the figure, and returns how many ms that took.
+    """
+    taken = []
+    for _ in range(5):
+        show()
+        drawn = float(page.locator("figure").get_attribute("data-ms") or "inf")
+        taken.append([drawn, *(float(page.evaluate(script)) for script in scripts)])
+    best = [min(times) for times in zip(*taken, strict=True)]
+    print(f"drawn, and then: {', '.join(f'{ms:.2f} ms' for ms in best)}")
+    return best
