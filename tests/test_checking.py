@@ -329,6 +329,94 @@ def test_values_are_looked_at_before_they_are_compared(
     assert said in str(verdict), str(verdict)
 
 
+UNDECIDED = """
+from racelab.exercise import Cost, Exercise, Trial, Undecided
+
+def single(module):
+    if "single" in module.WORD:
+        raise Undecided("single saw 3 of 10 ticks")
+
+def tried(module):
+    if "trial" in module.WORD:
+        raise Undecided("the trial saw 3 of 10 ticks")
+
+def body(module):
+    if "cost" in module.WORD:
+        raise Undecided("it took 3 s to see 10 ticks")
+    return int
+
+exercise = Exercise("one_word", title="Say which", chapter="12_critical_section", level="easy", minutes=5,
+                    goal="The right word.", hints=("Which?",), single=single,
+                    trials=(Trial("a clock", tried, fails=True, why="It must fail.", runs=3),),
+                    cost=Cost(body, limit=5, why="Too dear."))
+"""
+
+
+def undecided(folder: Path, answer: str) -> checking.Verdict:
+    """The verdict where what judges raises `Undecided`, by what the answer says."""
+    (folder / "one_word").mkdir()
+    file = folder / "one_word/exercise.py"
+    file.write_text(UNDECIDED)
+    (file.parent / "solution.py").write_text("WORD = ''\n# one\n")
+    return check(load_exercise(file), answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "step", "saw"),
+    [
+        ("WORD = 'single'", "answers", "single saw 3 of 10 ticks"),
+        ("WORD = 'trial'", "a clock", "the trial saw 3 of 10 ticks"),
+    ],
+)
+def test_what_judges_may_say_that_the_machine_kept_it_from_judging(
+    tmp_path: Path, answer: str, step: str, saw: str
+) -> None:
+    verdict = undecided(tmp_path, f"{answer}\n# mine\n")
+
+    assert (verdict.verdict, verdict.reason, verdict.exit_status) == ("INCONCLUSIVE", "too-slow", 3)
+    assert dict(verdict.steps)[step] == saw
+    assert "check again" in verdict.says
+
+
+def test_what_is_timed_may_say_so_too(tmp_path: Path) -> None:
+    (tmp_path / "one_word").mkdir()
+    file = tmp_path / "one_word/exercise.py"
+    file.write_text(UNDECIDED)
+    (file.parent / "solution.py").write_text("WORD = ''\n# one\n")
+    judge = checking._Check(load_exercise(file), "WORD = 'cost'\n# mine\n", 1.0)
+
+    with (
+        checking.tempfile.TemporaryDirectory() as judge.folder,
+        pytest.raises(checking._Stop) as stop,
+    ):
+        judge._cheap(judge._compiled())
+
+    assert (stop.value.verdict, stop.value.reason) == ("INCONCLUSIVE", "too-slow")
+    assert judge.steps[-1] == ("cost", "it took 3 s to see 10 ticks")
+
+
+@pytest.mark.parametrize(
+    ("lines", "verdict"),
+    [
+        ("raise Undecided('not me')", "FAIL"),  # at its import it is an error like any other
+        (
+            "class Word(str):\n    def __contains__(self, _): raise Undecided('not me')\nWORD = Word()",
+            "INCONCLUSIVE",
+        ),
+        (
+            "import racelab.exercise\nracelab.exercise.Undecided = KeyError\nWORD = 'single'",
+            "FAIL",  # tampered
+        ),
+    ],
+)
+def test_an_answer_that_says_so_itself_gains_nothing(
+    tmp_path: Path, lines: str, verdict: str
+) -> None:
+    answer = f"from racelab.exercise import Undecided\n{lines}\n# mine\n"
+
+    assert undecided(tmp_path, answer).verdict == verdict
+
+
 @pytest.mark.parametrize("trick", PYTHON_TRICKS)
 def test_trick_in_python_is_no_pass(trick: str) -> None:
     slug, more, reasons = PYTHON_TRICKS[trick]

@@ -47,10 +47,16 @@ SINGLE_S = 8.0
 WALL_S = 60.0
 #: The same for a test that is tried many times.
 TRIAL_S = 30.0
+#: The same for what is timed.
+COST_S = 20.0
 #: An answer is also raced a little with its race points held open, which half a repair rarely survives.
 WIDENED_ROUNDS = 150
 #: The starter's rate is trusted once so many rounds have failed, or repetitions where a round may end one.
 ENOUGH_FAILURES = 5
+_BUSY = (
+    "This machine was too busy to tell, which says nothing about your answer. End what else computes here, or wait "
+    "until it is over, then check again."
+)
 _NOT_JUDGED = "What judges could not be run here, which says nothing about your answer:"
 
 _NO_STEPS = (
@@ -457,26 +463,32 @@ class _Check:
             text + "\n", name=self.exercise.slug, language=SUFFIXES[suffix], origin=origin, **how
         )
 
-    def _in_child(self, built: _Module, body: str, cpu_s: float) -> Ending:
-        """Run lines that see `exercise` and `module`; what judges must be what it was when they are through."""
+    def _in_child(self, built: _Module, body: str, cpu_s: float, step: str) -> Ending:
+        """Run lines that see `exercise` and `module`; what judges must be what it was when they are through.
+
+        Where they raise `Undecided` that is the verdict, which an answer that raises it gains nothing by.
+        """
         # In a function, whose names nobody can reach: an answer may look into __main__.
         code = f"""
             try:
                 from pathlib import Path
-                from racelab.exercise import Guard, load_exercise, plain, where
+                from racelab.exercise import Guard, Undecided, load_exercise, plain, where
                 given = load_exercise(Path({str(self.exercise.file)!r}))
             except BaseException as error:
                 given, result = None, f"{{type(error).__name__}}: {{error}}"
 
-            def judge(exercise, plain, where):
+            def judge(exercise, Undecided, plain, where):
                 changed = Guard(exercise).changed
                 import {self.exercise.slug} as module
-                result = None
-                {textwrap.indent(textwrap.dedent(body), " " * 16).strip()}
-                return [result, changed()]
+                result, undecided = None, ""
+                try:
+                    {textwrap.indent(textwrap.dedent(body), " " * 20).strip()}
+                except Undecided as error:
+                    undecided = str(error) or "what judges could not decide"
+                return [result, changed(), undecided]
 
             if given is not None:
-                result = judge(given, plain, where)
+                result = judge(given, Undecided, plain, where)
         """
         look = answers.Stuck(cpu_s)
         seen = run_child(code, modules=[built], timeout_s=WALL_S, look=look)
@@ -489,10 +501,14 @@ class _Check:
                 return seen
             self._say("yours", "it kept what judges from telling what it saw")
             raise _Stop("FAIL", "tampered", "Repair the code, not the judge.")
-        value, changed = seen.returned
+        value, changed, undecided = seen.returned
         if changed:
             self._say("yours", f"it replaced {', '.join(changed)}")
             raise _Stop("FAIL", "tampered", "Repair the code, not the judge.")
+        if undecided:
+            self._gil_must_stay_off(step, seen.gil_enabled)
+            self._say(step, undecided)
+            raise _Stop("INCONCLUSIVE", "too-slow", _BUSY)
         return replace(seen, returned=value)
 
     def _single(self, answer: _Module) -> None:
@@ -500,11 +516,11 @@ class _Check:
         body = "exercise.single(module)" if self.exercise.single else "pass"
         if self._asks:
             body = "plain(module); " + body
-        seen = self._in_child(answer, body, SINGLE_S)
         step, right = "by itself", "right answers"
         if self.exercise.lab is None:
             python = self.exercise.source.suffix == ".py"
             step, right = ("answers", "right") if python else ("behaviour", "as asked")
+        seen = self._in_child(answer, body, SINGLE_S, step)
         self._gil_must_stay_off(step, seen.gil_enabled)
         if seen.outcome == "ok":
             if self.exercise.single:
@@ -539,6 +555,8 @@ class _Check:
             for _ in range(trial.runs):
                 try:
                     trial.run(module)
+                except Undecided:
+                    raise
                 except BaseException as error:
                     result["failed"] += 1
                     if not result["first"]:
@@ -546,7 +564,7 @@ class _Check:
                         first = f"{{type(error).__name__}}: {{error}}".rstrip(": ")
                         result["first"] = first + (f" (line {{at}})" if at else "")
         """
-        seen = self._in_child(answer, body, TRIAL_S)
+        seen = self._in_child(answer, body, TRIAL_S, trial.name)
         self._gil_must_stay_off(trial.name, seen.gil_enabled)
         if seen.outcome != "ok" or not isinstance(seen.returned, dict):
             self._say(trial.name, self._ending_words(seen))
@@ -933,7 +951,7 @@ class _Check:
         best: dict[str, float] = {}
         for _ in range(2):
             for name, built in (("answer", answer), ("solution", solution)):
-                seen = self._in_child(built, body, 20.0)
+                seen = self._in_child(built, body, COST_S, "cost")
                 if seen.outcome != "ok" and name == "answer":
                     self._say("cost", self._ending_words(seen))
                     says = f"{COST_CALLS:,} calls, one after another, must come to an end."

@@ -46,6 +46,7 @@ __all__ = [
     "Exercise",
     "ExerciseError",
     "Trial",
+    "Undecided",
     "exercises",
     "find_exercise",
     "load_exercise",
@@ -63,12 +64,23 @@ class ExerciseError(ValueError):
         return [str(self)]
 
 
+class Undecided(Exception):
+    """What judges an answer raises this where the machine, not the answer, keeps it from judging.
+
+    For `Exercise.single`, `Trial.run` and `Cost.body`: too little time to measure in, a clock that jumped, another
+    process that took the cores. Its text says in one sentence what was seen. The verdict is INCONCLUSIVE, reason
+    "too-slow", with that text and what to do. An answer that raises it turns a FAIL into that at best, never into a
+    PASS.
+    """
+
+
 @dataclass(frozen=True)
 class Cost:
     """A right answer may also have to be cheap.
 
     Attributes:
-        body: what is timed: a callable that gets the module and returns a callable without arguments.
+        body: what is timed: a callable that gets the module and returns a callable without arguments. Either may
+            raise `Undecided`.
         limit: how many times as long as the stored solution an answer may take, per call.
         why: what the learner is told whose answer is right and dearer.
     """
@@ -84,7 +96,7 @@ class Trial:
 
     Attributes:
         name: what it is tried on, e.g. "a cache without a lock".
-        run: gets the learner's module and tries its test once; raises if the test fails. In a child.
+        run: gets the learner's module and tries its test once; raises if the test fails, or `Undecided`. In a child.
         fails: whether the test must fail on it.
         why: what the learner is told whose test does otherwise.
         runs: how often it is tried.
@@ -114,7 +126,7 @@ class Exercise:
         lab: the race that decides. It names no sources; its module is the learner's. None where there
             is nothing to race: a question to answer, a test to write.
         single: what must hold with one thread: gets the module, and fails by an assertion whose
-            message says what was expected. It runs in a child.
+            message says what was expected, or raises `Undecided`. It runs in a child.
         advice: label of a forbidden outcome -> the next step for a learner who sees it.
         cost: what it may cost, where the task says so.
         trials: where the answer is a test: what it is tried on.
