@@ -4,22 +4,48 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import tomllib
 
 from racelab import living, stats
+from racelab.lab import labs
 from racelab.living import Explorer
-from racelab.recording import recorded
+from racelab.recording import Measurement, recorded
 from racelab.result import Result
 
 LAB = "cy_counter"
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def race(variant: str = "broken", **wanted: Any) -> Result:
     """A recorded race of the counter."""
     return recorded(LAB).result(variant, **{"gil": False, **wanted})
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
+    """Write a recording into a book that has nothing else: races, and rows of its measurement "cost"."""
+    folder = tmp_path / "notebooks/recorded"
+    folder.mkdir(parents=True)
+    (tmp_path / "ext").mkdir()
+
+    def write(slug: str, *races: Result, cost: list[dict[str, Any]] | None = None) -> None:
+        lines = [one.to_json_line() for one in races]
+        if cost:
+            where = ("", "3.13", "somewhere", "2026-01-01")
+            lines.append(Measurement("cost", cost, *where).to_json_line())
+        (folder / f"{slug}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        monkeypatch.setenv("RACELAB_BOOK", str(tmp_path))
+
+    # Races of the tests come from the real recording.
+    real = recorded(LAB)
+    monkeypatch.setattr(f"{__name__}.recorded", lambda _slug: real)
+    return write
 
 
 def rates(state: Any) -> list[dict[str, Any]]:
@@ -75,7 +101,74 @@ def test_the_cost_is_what_was_recorded() -> None:
         if (row["variant"], row["from"], row["threads"]) == ("fixed", "in C", 1)
     ]
     assert alone["all"] == pytest.approx(sorted(wanted), rel=1e-3)
-    assert living.explorer("tokenizer").state["costs"] == [], "no variant's ns was recorded"
+
+
+@pytest.mark.parametrize(
+    ("rows", "kinds", "median"),
+    [
+        # Many values in a row, and a second name of the variant.
+        (
+            [
+                {"variant": "broken", "strategy": "none", "threads": 1, "ns": [4.0, 6.0, 5.0]},
+                {"variant": "fixed", "strategy": "a lock", "threads": 1, "ns": [7.0]},
+            ],
+            ["1 thread"],
+            5.0,
+        ),
+        # What else was measured is no condition; rows without a variant belong to nobody.
+        (
+            [
+                {"variant": "broken", "blocked": 0.25, "ns": 3.0},
+                {"variant": "broken", "blocked": 0.5, "ns": 9},
+                {"variant": "fixed", "blocked": 0.5, "ns": 5},
+                {"way": "elsewhere", "ns": 1.0},
+            ],
+            [""],
+            6.0,
+        ),
+    ],
+)
+def test_costs_are_read_as_measurements_have_them(
+    kept: Callable[..., None], rows: list[dict[str, Any]], kinds: list[str], median: float
+) -> None:
+    kept(LAB, race("broken"), race("fixed"), cost=rows)
+    state = living.explorer(LAB).state
+    assert state["kinds"] == kinds
+    [one] = [one for one in state["costs"] if one["variant"] == "broken"]
+    assert one["mid"] == median
+    assert state["cost"] == "one call"
+
+
+def test_a_lab_that_was_timed_with_another_shows_that(kept: Callable[..., None]) -> None:
+    kept("other", cost=[{"lab": LAB, "variant": "fixed", "of": "one sum", "ns": 8.0}])
+    kept(LAB, race("fixed"))
+    figure = living.explorer(LAB)
+    assert [(one["variant"], one["mid"]) for one in figure.state["costs"]] == [("fixed", 8.0)]
+    assert figure.state["cost"] == "one sum"
+    assert "Costs were recorded on somewhere" in figure.caption
+
+
+def test_a_race_is_found_whatever_its_recording_is_called(kept: Callable[..., None]) -> None:
+    """As for `hang`, which the folder `endings` records."""
+    kept("several", replace(race("fixed"), lab="one_of_them"), race("broken"))
+    fresh = replace(race("fixed"), lab="one_of_them")
+    state = fresh.explore().state
+    assert [one["fresh"] for one in state["races"]] == [False, True]
+
+
+def test_every_lab_of_the_book_with_a_bug_has_something_to_show() -> None:
+    kinds = tomllib.loads((ROOT / "ext/kinds.toml").read_text(encoding="utf-8"))
+    names = {lab.name for lab in labs()}
+    slugs = [bug for kind in kinds.values() for bug in kind["bugs"] if bug in names]
+    assert "hang" in slugs
+    for slug in slugs:
+        state = living.explorer(slug).state
+        assert {one["variant"] for one in state["races"]} >= {"broken", "fixed"}, slug
+
+
+@pytest.mark.parametrize("slug", ["lost_update_cpp", "lost_update", "cy_counter"])
+def test_costs_that_were_recorded_are_on_the_page_of_the_labs(slug: str) -> None:
+    assert living.explorer(slug).state["costs"]
 
 
 def test_variants_and_costs_can_be_named() -> None:

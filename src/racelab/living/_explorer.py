@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import itertools
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -78,7 +79,7 @@ def explorer(
     rates: str | None = None,
     costs: Costs | None = None,
     timed: Costs | None = None,
-    cost: str = "one call",
+    cost: str | None = None,
     unit: str = "ns",
     name: str = "explorer",
 ) -> Explorer:
@@ -94,10 +95,11 @@ def explorer(
         races: fresh results of this lab, shown beside the recorded ones.
         rates: a recorded measurement that is shown as races, too: rows with variant, failed, rounds (one
             row for each process) and what they differ in, e.g. "flags" of the lab "folded".
-        costs: recorded timings, in `unit`; see `Costs`. Default: the rows of the measurement "cost" with a
-            variant and `ns`; where one thread's time on a core is known (`core_ns`), that.
+        costs: recorded timings, in `unit`; see `Costs`. Default: the rows of this lab in a measurement "cost",
+            of whichever recording, with a variant and `ns`; where one thread's time on a core is known
+            (`core_ns`), that.
         timed: the same, of today.
-        cost: what costs that, e.g. "one increment".
+        cost: what costs that, e.g. "one increment". Default: what the rows say that it is ("of").
         unit: of costs.
         name: what links to a view are called; unique on a page.
 
@@ -116,10 +118,14 @@ def explorer(
         raise LookupError(
             f"nothing is recorded for {slug!r}, so there is no measurement {rates!r}."
         )
+    abouts = [str(seen.about)] if seen else []
     if costs is None:
-        costs = _recorded_costs(seen)
+        costs, places = _recorded_costs(slug)
+        cost = cost or next((str(row["of"]) for row in costs if "of" in row), None)
+        other = dict.fromkeys(place for place in places if place not in abouts)
+        abouts += [place.replace("Recorded", "Costs were recorded", 1) for place in other]
     timings = [*_timings(costs, slug, fresh=False), *_timings(timed or {}, slug, fresh=True)]
-    about = str(seen.about) if seen else ""
+    about = " ".join(abouts)
 
     def build(fresh: Sequence[Result]) -> _Parts:
         others = {race.lab for race in fresh} - {slug}
@@ -130,7 +136,7 @@ def explorer(
                 f"{slug}: nothing was recorded, and no result was given; there is nothing to show."
             )
         state = _state(known, rows, fresh, variants, timings)
-        state.update(cost=cost, unit=unit, about=about)
+        state.update(cost=cost or "one call", unit=unit, about=about)
         question = next((race.question for race in [*fresh, *known] if race.question), "")
         caption = f"{slug}: {question} {_reading(state)} {about}".strip()
         return _Parts(state, caption, _still(state), name)
@@ -169,12 +175,33 @@ class _Parts:
 
 
 def _recorded(slug: str) -> Any:
+    """The recording that has the races of a lab: the one of its name, else the first in which it was raced."""
     from racelab.recording import recorded
 
     try:
         return recorded(slug)
-    except FileNotFoundError:  # a lab of a notebook, or no book around it
-        return None
+    except FileNotFoundError:
+        pass
+    for other, lines in _mentions(slug):
+        if any("measurement" not in line and line.get("lab") == slug for line in lines):
+            return recorded(other)
+    return None  # a lab of a notebook, or no book around it
+
+
+def _mentions(slug: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Recordings in which a lab is named: what each is called, and the lines that name it."""
+    from racelab.show import find_ext
+
+    try:
+        folder = find_ext().parent / "notebooks/recorded"
+    except FileNotFoundError:
+        return
+    named = f'"lab":{json.dumps(slug)}'
+    for path in sorted(folder.glob("*.jsonl")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        found = [json.loads(line) for line in lines if named in line]
+        if found:
+            yield path.stem, found
 
 
 def _merged(results: Iterable[Result]) -> list[Result]:
@@ -353,26 +380,78 @@ def _measured(
     return found
 
 
-def _recorded_costs(seen: Any) -> Costs:
-    """The rows of the measurement "cost", if there is one and it has timings."""
-    rows = seen.rows("cost") if seen and "cost" in seen.measurements else []
-    return [row for row in rows if "variant" in row and isinstance(row.get("ns"), int | float)]
+def _recorded_costs(slug: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows of this lab in measurements "cost": its own, and those of others who timed it with theirs.
+
+    And where the others' were recorded.
+    """
+    from racelab.recording import recorded
+
+    rows, places = [], []
+    try:
+        kept = {slug: recorded(slug)}
+    except FileNotFoundError:
+        kept = {}
+    # Another recording is read only if one of its measurements names this lab.
+    kept |= {
+        other: recorded(other)
+        for other, lines in _mentions(slug)
+        if other != slug and any(line.get("measurement") == "cost" for line in lines)
+    }
+    for of, seen in kept.items():
+        cost = seen.measurements.get("cost")
+        found = [
+            {**row, "ns": one}
+            for row in (cost.rows if cost else ())
+            if row.get("lab", of) == slug and "variant" in row
+            for one in _numbers(row.get("ns"))
+        ]
+        if found and of != slug:
+            places.append(str(seen.about))
+        rows += found
+    return rows, places
+
+
+def _numbers(value: object) -> list[float]:
+    """A timing, or several of them; nothing where there is none."""
+    many = value if isinstance(value, list) else [value]
+    return [one for one in many if isinstance(one, int | float)]
 
 
 def _kinds(rows: Iterable[Mapping[str, Any]], slug: str) -> dict[str, dict[str, list[float]]]:
-    """Rows by what they differ in. One thread alone is timed on its core, where that is known."""
+    """Rows by what they differ in. One thread alone is timed on its core, where that is known.
+
+    A number with a fraction is measured, not chosen; and what is another with every variant and the same in all
+    rows of one is another name of the variant. Neither makes a kind.
+    """
+    rows = [row for row in rows if row.get("lab", slug) == slug]
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    kinds = [key for key in keys if key not in NO_KIND and not _names_the_variant(key, rows)]
     found: dict[str, dict[str, list[float]]] = {}
     for row in rows:
-        if row.get("lab", slug) != slug:
-            continue
         kind = ", ".join(
-            ("1 thread" if value == 1 else f"{value} threads") if key == "threads" else str(value)
-            for key, value in row.items()
-            if key not in ("lab", "variant", "ns", "core_ns")
+            ("1 thread" if row[key] == 1 else f"{row[key]} threads")
+            if key == "threads"
+            else str(row[key])
+            for key in kinds
+            if isinstance(row.get(key), str | int)
         )
         ns = row.get("core_ns", row["ns"]) if row.get("threads", 1) == 1 else row["ns"]
         found.setdefault(kind, {}).setdefault(row["variant"], []).append(ns)
     return found
+
+
+#: Columns of a timing that are no condition of it.
+NO_KIND = ("lab", "variant", "of", "ns", "core_ns")
+
+
+def _names_the_variant(key: str, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether each variant has a value of its own in this column, and one only."""
+    values: dict[str, set[str]] = {}
+    for row in rows:
+        values.setdefault(row["variant"], set()).add(str(row.get(key)))
+    every = [value for one in values.values() for value in one]
+    return len(values) > 1 and len(every) == len(values) == len(set(every))
 
 
 def _timings(costs: Costs, slug: str, *, fresh: bool) -> list[dict[str, Any]]:
