@@ -507,6 +507,29 @@ def test_options_of_the_user_come_after_ours_and_before_what_we_read() -> None:
     assert "detect_leaks=0" in reports.sanitizer_options("address")["ASAN_OPTIONS"]
 
 
+@pytest.mark.parametrize("sanitizer", ["thread", "address"])
+def test_code_that_handles_NULL_is_not_reported(sanitizer: str) -> None:
+    """A size that no machine has: malloc returns NULL there, with a sanitizer as without one."""
+    code = """
+        import ctypes
+        malloc = ctypes.CDLL(None).malloc
+        malloc.restype, malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+        result = [malloc(1 << size) for size in (40, 62)]
+    """
+    options: dict[str, str | None] = {**reports.sanitizer_options(sanitizer)}
+    seen = run_child(code, python=needs(sanitizer), env=options, timeout_s=60)
+
+    assert (seen.outcome, seen.returned, seen.reports) == ("ok", [None, None], []), str(seen)
+
+
+def test_a_sanitizers_memory_is_out_of_memory() -> None:
+    (report,) = parse(
+        "==1==ERROR: ThreadSanitizer: out of memory: allocator is trying to allocate 0x9"
+    )
+
+    assert report.kind == "out-of-memory"
+
+
 def test_no_suppression_hides_what_an_extension_may_do_itself() -> None:
     """No wildcards, only functions that an extension cannot call, each with its reason above it."""
     lines = reports.SUPPRESSIONS.read_text().splitlines()

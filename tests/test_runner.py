@@ -347,6 +347,81 @@ def test_sanitizer_reports_are_outcomes() -> None:
     assert seen.outcome == "sanitizer(data race)"
 
 
+UNABLE = [
+    "==1==ERROR: ThreadSanitizer setrlimit() failed 22",
+    "FATAL: ThreadSanitizer: unexpected memory mapping 0x5555-0x6666",
+    "FATAL: ThreadSanitizer: memory layout is incompatible, even though ASLR is disabled.",
+    "FATAL: ThreadSanitizer can not mmap the shadow memory (something is mapped at 0x5555)",
+    'ThreadSanitizer: CHECK failed: x.cpp:9 "((personality(old | ADDR_NO_RANDOMIZE))) != ((-1))"',
+    "==1==ERROR: ThreadSanitizer: out of memory: failed to allocate noreserve 0x80 (128) bytes of shadow",
+    "==1==ERROR: AddressSanitizer failed to allocate 0xdfff0001000 (15392894357504) bytes (errno: 12)",
+    "==1==ReserveShadowMemoryRange failed while trying to map 0xdff bytes. Perhaps you're using ulimit -v",
+    "==1==Shadow memory range interleaves with an existing memory mapping. ASan cannot proceed.",
+    "==1==ASan runtime does not come first in initial library list",
+]
+
+
+@pytest.mark.parametrize("said", UNABLE)
+@pytest.mark.parametrize("end", ["exit 66", "kill -ABRT $$"])
+def test_a_sanitizer_that_cannot_start_says_nothing_about_the_code(
+    said: str, end: str, tmp_path: Path
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\ncat >&2 <<'EOF'\n{said}\nEOF\n{end}\n")
+    python.chmod(0o755)
+    seen = run_child("result = 1", python=python)
+
+    assert seen.outcome == "not-run"
+    assert any(
+        cure in seen.warnings[-1] for cure in ("vm.mmap_rnd_bits", "ulimit -v", "LD_PRELOAD")
+    )
+
+
+def test_a_sanitizer_that_started_at_the_second_attempt_has_run() -> None:
+    """On a kernel that mixes addresses much, ThreadSanitizer warns, and starts itself again."""
+    said = "WARNING: ThreadSanitizer: memory layout is incompatible, possibly due to high-entropy ASLR."
+    seen = run_child(f"import sys\nprint({said!r}, file=sys.stderr)\nraise ValueError")
+
+    assert seen.outcome == "error(ValueError)"
+    assert (seen.reports, seen.warnings) == ([], ())
+
+
+#: Fine children first; then some that may not have the address space that a sanitizer needs.
+LIMITED = """
+import ctypes, json, resource, sys
+import racelab as rl
+from racelab import racing, reports
+which = sys.argv[1]
+how = dict(sanitizer=which, count=2, rounds=20, progress=False)
+fine = rl.race("lost_update", "fixed", **how)
+ctypes.CDLL(None).prctl(24, 24, 0, 0, 0)  # from its next exec on, even root may not raise its own limits
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+seen = rl.race("lost_update", "fixed", **how)
+child = rl.run_child("result = 1", python=racing.sanitizer_python(which))
+print(json.dumps([fine.exit_status, seen.exit_status, seen.forbidden, str(seen), child.outcome, child.warnings]))
+"""
+
+
+@pytest.mark.parametrize("which", ["thread", "address"])
+def test_a_limit_of_address_space_is_no_fault_of_the_code(which: str) -> None:
+    from racelab import RaceError, racing
+
+    try:
+        racing.sanitizer_python(which)
+    except RaceError as error:
+        pytest.skip(str(error))
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, which], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    fine, status, forbidden, shown, outcome, warnings = json.loads(done.stdout.splitlines()[-1])
+
+    assert (fine, status, forbidden) == (0, 2, {}), shown
+    assert "raise the limit (`ulimit -v`" in shown
+    assert outcome == "not-run"
+    assert "raise the limit (`ulimit -v`" in warnings[-1]
+
+
 def test_json_of_an_unfinished_event_is_ignored() -> None:
     from racelab.runner import parse_events
 

@@ -34,6 +34,7 @@ __all__ = [
     "suppressed",
     "symbolizer",
     "symbolizer_option",
+    "unable",
 ]
 
 Tool = Literal["thread", "address", "debug"]
@@ -458,7 +459,10 @@ def report_html(report: Report) -> str:
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _THREAD_HEAD = re.compile(r"WARNING: ThreadSanitizer: (.+?)(?: \(pid=\d+\))?\s*$")
-_ERROR_HEAD = re.compile(r"ERROR: (Address|Thread|Leak)Sanitizer:? (.+?)\s*$")
+#: Without the colon a sanitizer speaks of itself: "ERROR: ThreadSanitizer setrlimit() failed 22"; see `unable`.
+_ERROR_HEAD = re.compile(r"ERROR: (Address|Thread|Leak)Sanitizer: (.+?)\s*$")
+#: Warnings of a ThreadSanitizer that is not content with its memory: it starts again, or says more.
+_OF_ITSELF = re.compile(r"unexpected memory mapping|memory layout is incompatible")
 _SUMMARY = re.compile(r"SUMMARY: (?:Address|Thread|Leak)Sanitizer: (.+?)\s*$")
 _FRAME = re.compile(r"^\s*(?:E\s+)?#(\d+) +(?:0x[.0-9a-f]+ +)?(?:in +)?(.*?)\s*$")
 _BUILD_ID = re.compile(r"\s*\(BuildId: [0-9a-f]*\)$")
@@ -769,7 +773,7 @@ class _StackReading:
 def _begin(line: str, now: _Reading | None, before: Sequence[str]) -> _Reading | None:
     """A report that this line begins, if it begins one."""
     thread = _THREAD_HEAD.search(line)
-    if thread is not None:
+    if thread is not None and not _OF_ITSELF.match(thread[1]):
         kind = re.sub(r"\s*\([^)]*\)$", "", thread[1]).strip()
         return _Reading("thread", kind, line[thread.start() :])
     error = _ERROR_HEAD.search(line)
@@ -788,6 +792,7 @@ def _kind(said: str) -> str:
         ("requested allocation size", "allocation-size-too-big"),
         ("detected memory leaks", "memory leak"),
         ("allocator is out of memory", "out-of-memory"),
+        ("out of memory", "out-of-memory"),
     ):
         if said.startswith(words):
             return kind
@@ -911,25 +916,65 @@ def sanitizer_options(sanitizer: str, given: str = "") -> dict[str, str]:
     `exitcode` (66). What is set:
 
     - thread: `halt_on_error=0`, so that a race in CPython does not hide the extension's; ours
-      `suppressions`, and `print_suppressions=1`, so that they are counted; `second_deadlock_stack=1`; `history_size=4`, so that fewer stacks are forgotten.
-    - address: `detect_leaks=0` (an interpreter leaves much behind at its end);
-      `allocator_may_return_null=1`, so that a size that is too big is a MemoryError.
+      `suppressions`, and `print_suppressions=1`, so that they are counted; `second_deadlock_stack=1`;
+      `history_size=4`, so that fewer stacks are forgotten; `external_symbolizer_path` where the symbolizer
+      has a version in its name.
+    - address: `detect_leaks=0` (an interpreter leaves much behind at its end).
     - both: `handle_segv=2` and `handle_sigbus=2`: a crash is reported with its native stack, which
-      faulthandler would hide; `external_symbolizer_path` where the symbolizer has a version in its name.
+      faulthandler would hide; `allocator_may_return_null=1`: a size that is too big is NULL, as without
+      a sanitizer, and code that handles it goes on.
 
     Args:
         sanitizer: "thread" or "address".
         given: what the user has in TSAN_OPTIONS or ASAN_OPTIONS.
     """
-    ours = ["handle_segv=2", "handle_sigbus=2"]
+    ours = ["handle_segv=2", "handle_sigbus=2", "allocator_may_return_null=1"]
     if sanitizer == "thread":
         ours += ["halt_on_error=0", f'suppressions="{SUPPRESSIONS}"']
         ours += ["print_suppressions=1", "second_deadlock_stack=1", "history_size=4"]
         ours += symbolizer_option()
     else:
-        ours += ["detect_leaks=0", "allocator_may_return_null=1"]
+        ours += ["detect_leaks=0"]
     name = "TSAN_OPTIONS" if sanitizer == "thread" else "ASAN_OPTIONS"
     return {name: " ".join([*ours, *([given] if given else []), "log_path=stderr", "exitcode=66"])}
+
+
+#: What a sanitizer says where it cannot start, or has no memory for itself, and what to do about it.
+_UNABLE = (
+    (
+        re.compile(
+            r"ThreadSanitizer:? (?:unexpected(?:ly found incompatible)? memory|memory layout is incompatible|"
+            r"can not mmap the shadow)|ADDR_NO_RANDOMIZE|Shadow memory range interleaves"
+        ),
+        "memory lies where the sanitizer needs its own: run `sudo sysctl vm.mmap_rnd_bits=28`, "
+        "on the host if this is a container",
+    ),
+    (
+        re.compile(
+            r"Sanitizer [gs]etrlimit\(\) failed|Sanitizer:?(?: out of memory:)? failed to \w+(?: \w+)? 0x|"
+            r"ReserveShadowMemoryRange failed"
+        ),
+        "it may not have the memory that it needs: raise the limit (`ulimit -v`, `ulimit -d`, a container's)",
+    ),
+    (
+        re.compile(r"ASan runtime does not come first|linked against incompatible ASan runtimes"),
+        "another library comes before the sanitizer's: unset LD_PRELOAD",
+    ),
+)
+
+
+def unable(text: str) -> str:
+    """Why a sanitizer itself could not go on, and what to do, from what it wrote; "" where it says no such thing.
+
+    That is no report on the program, and says nothing about the code. Warnings do not count: after
+    "memory layout is incompatible" ThreadSanitizer starts again, mostly with success.
+    """
+    for line in reversed(_COLOUR.sub("", text).splitlines()):
+        for pattern, cure in _UNABLE:
+            if pattern.search(line) and "WARNING: " not in line:
+                said = re.sub(r"^==\d+==|^(?:ERROR|FATAL): ", "", line.strip())
+                return f"The sanitizer says {said.removeprefix('ERROR: ')!r}; {cure}."
+    return ""
 
 
 _MATCHED = re.compile(r"^\s*(\d+) (\w+:\S.*)$")

@@ -42,7 +42,7 @@ class Ending:
         outcome: one label: "ok", "error(ExcType)", "exit(N)", "crash(SIGSEGV)" (any signal's name),
             "hang" (it was killed at its time limit), "killed" (a SIGKILL that we did not send),
             "sanitizer(data race in bump, counter.c:31)", "not-run" (the interpreter did not get as
-            far as the code).
+            far as the code, or a sanitizer could not do its own work: `warnings` says what to do).
         returned: the value of the code's variable `result`, if JSON can carry it; else None.
         stdout, stderr: what was written, the first MiB of each.
         exit_status: as the shell would see it; None when a signal ended the child.
@@ -262,8 +262,10 @@ def ending_of(child: Watched) -> Ending:
     assert child.status is not None
     died_by = _signal_name(-child.status) if child.status < 0 else None
     last = {key: value for event in events for key, value in event.items() if value is not None}
+    outcome = _outcome(child, events, died_by)
+    unable = reports.unable(child.err.text()) if outcome == "not-run" else ""
     return Ending(
-        outcome=_outcome(child, events, died_by),
+        outcome=outcome,
         returned=first_event(events, "done").get("returned"),
         stdout=child.out.text(),
         stderr=child.err.text(),
@@ -271,7 +273,7 @@ def ending_of(child: Watched) -> Ending:
         signal=died_by,
         seconds=child.seconds,
         traceback=first_event(events, "error").get("traceback") or _own_frames(child.trace.text()),
-        warnings=tuple(_warnings(events)),
+        warnings=(*_warnings(events), *([unable] if unable else [])),
         gil_enabled=True if last.get("gil_enabled_by") else last.get("gil"),
         gil_enabled_by=last.get("gil_enabled_by"),
         thrown_away=child.out.thrown_away + child.err.thrown_away,
@@ -285,6 +287,8 @@ def _outcome(child: Watched, events: list[dict[str, Any]], died_by: str | None) 
     found = (
         reports.gravest(reports.parse(text)) if child.status != 0 and "Sanitizer" in text else None
     )
+    if child.status != 0 and (found is None or not events) and reports.unable(text):
+        return "not-run"
     if found and not found.elsewhere:
         return f"sanitizer({found.label})"
     if died_by is not None:
