@@ -34,7 +34,15 @@ from racelab.processes import (
     package_folder,
 )
 from racelab.progress import Progress
-from racelab.reports import Report, dedupe, gravest, sanitizer_options, suppressed, symbolizer
+from racelab.reports import (
+    Report,
+    dedupe,
+    gravest,
+    sanitizer_options,
+    suppressed,
+    symbolizer,
+    unable,
+)
 from racelab.result import Repetition, Result, merge_bins, skew_summary
 from racelab.runner import (
     Ending,
@@ -664,7 +672,8 @@ def _classify(child: Watched, tally: Tally) -> _Seen:
         why = child.ended_by_us if child.ended_by_us != "limit" else "its time was up"
         note = f"{why}\n{ending.traceback}"
     elif label == "not-run":
-        note = first_event(events, "not-run").get("text") or ending.stderr[-2000:]
+        said = "\n".join([ending.stderr[-2000:].strip(), unable(ending.stderr)]).strip()
+        note = first_event(events, "not-run").get("text") or said
     elif label == "tampered":
         note = "it replaced " + ", ".join(first_event(events, "tampered").get("names", ()))
     elif label.startswith("sanitizer"):
