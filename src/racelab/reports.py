@@ -25,8 +25,10 @@ from typing import Any, Literal
 
 __all__ = [
     "Frame",
+    "Group",
     "Report",
     "Stack",
+    "by_label",
     "dedupe",
     "gravest",
     "parse",
@@ -306,7 +308,7 @@ class Report:
 
     @property
     def label(self) -> str:
-        """ "data race in add_one, lost_update_broken.c:31"; what a result counts, and dedupes by."""
+        """ "data race in add_one, lost_update_broken.c:31"; what a result counts, and groups by."""
         spot = self.spot
         if spot is not None:
             inside = f" in {spot.shown}" if spot.function else ""
@@ -319,6 +321,21 @@ class Report:
             return self.kind
         where = first.by if first.by in ("harness", "system") else "interpreter"
         return f"{self.kind} in {first.top.shown or first.top.place}, in the {where}"
+
+    @property
+    def against(self) -> str:
+        """ "write in shelf_put, borrowed_ref_broken.c:53": the access that the label does not name, or ""."""
+        places = []
+        for stack in self.accesses:
+            at = stack.own or stack.top
+            if at is not None:
+                named = at == self.spot
+                inside = "" if stack.own else f", in {_WHOSE.get(stack.by, _WHOSE['interpreter'])}"
+                words = stack.what.partition(" of size")[0]
+                where = f" in {at.shown}" if at.shown else ""
+                places.append((named, f"{words}{where}, {at.place}{inside}"))
+        named_once = next((i for i, (named, _) in enumerate(places) if named), 0)
+        return "; ".join(text for i, (_, text) in enumerate(places) if i != named_once)
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -618,6 +635,55 @@ def dedupe(reports: Iterable[Report]) -> list[tuple[Report, int]]:
         first.setdefault(report.key, report)
         count[report.key] = count.get(report.key, 0) + 1
     return [(report, count[key]) for key, report in first.items()]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Distinct reports of one label: the same access, against others.
+
+    Attributes:
+        label: what they have in common.
+        found: each of them, with its number.
+    """
+
+    label: str
+    found: tuple[tuple[Report, int], ...]
+
+    @property
+    def count(self) -> int:
+        """How many there were of all of them."""
+        return sum(count for _, count in self.found)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the extension has no part in any of them."""
+        return all(report.elsewhere for report, _ in self.found)
+
+    def counterparts(self) -> list[tuple[str, int]]:
+        """What the named access clashed with, and how often, most often first."""
+        counts: dict[str, int] = {}
+        for report, count in self.found:
+            if report.against:
+                counts[report.against] = counts.get(report.against, 0) + count
+        return sorted(counts.items(), key=lambda item: -item[1])
+
+    def short(self) -> str:
+        """The first in short, and what the others clashed with, where they are more than one."""
+        others = self.counterparts()
+        said = [f"  against {text} ({_times(count)})" for text, count in others]
+        return "\n".join([self.found[0][0].short(), *(said if len(others) > 1 else [])])
+
+
+def _times(count: int) -> str:
+    return f"{count:,} {'time' if count == 1 else 'times'}"
+
+
+def by_label(found: Iterable[tuple[Report, int]]) -> list[Group]:
+    """Distinct reports with their numbers, those of one label together; in the order of their first."""
+    groups: dict[tuple[str, str], list[tuple[Report, int]]] = {}
+    for report, count in found:
+        groups.setdefault((report.tool, report.label), []).append((report, count))
+    return [Group(label, tuple(each)) for (_, label), each in groups.items()]
 
 
 class _Reading:
