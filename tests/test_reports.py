@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -443,6 +444,46 @@ def test_equal_reports_are_counted() -> None:
     assert sum(count for _, count in dedupe(borrowed)) == len(borrowed) == 4
 
 
+def test_reports_of_one_label_are_shown_as_one_with_what_they_clashed_with() -> None:
+    """One line of the extension, against two others: not the same report, yet the same thing to mend."""
+    text = recorded("thread-clang19-borrowed_ref_broken")
+    other = text.replace("borrowed_ref_broken.c:68", "borrowed_ref_broken.c:53")
+    assert other != text
+    found = dedupe(parse(text * 2 + other))
+    groups = reports.by_label(found)
+    result = replace(Result.from_json_line(racing_line()), reports=tuple(found))
+
+    labels = [group.label for group in groups]
+    assert len(found) > len(groups) == len(set(labels)) == 2
+    assert labels[1] == "data race in take_first, borrowed_ref_broken.c:32"
+    assert sum(group.count for group in groups) == len(parse(text * 2 + other)) == 12
+    assert groups[1].counterparts() == [
+        ("write in shelf_replace, borrowed_ref_broken.c:68", 6),
+        ("write in shelf_replace, borrowed_ref_broken.c:53", 3),
+    ]
+    for label in labels:
+        assert str(result).count(f"times: {label}") == 1
+        assert result._repr_html_().count(f"times: {label}</summary>") == 1
+    assert "against write in shelf_replace, borrowed_ref_broken.c:53 (3 times)" in str(result)
+    assert "3 times against write in shelf_replace" in result._repr_html_()
+
+
+def racing_line() -> str:
+    """A result without reports, as a file keeps it."""
+    done = race(
+        Lab("two", actors=[nothing], outcomes={"None": INTERESTING("")}),
+        count=1, rounds=1, progress=False,
+    )  # fmt: skip
+    return done.to_json_line()
+
+
+def test_the_other_access_is_named_also_where_it_is_the_interpreters() -> None:
+    assert one("thread-clang19-race").against == "write in add_one, races.c:14"
+    assert one("address-gcc12-use-after-free").against == ""
+    (put, _), *_ = dedupe(parse(recorded("thread-clang19-borrowed_ref_broken")))
+    assert put.against == "atomic write in shelf_put, borrowed_ref_broken.c:53"
+
+
 # -- shown ------------------------------------------------------------------------------------------------
 
 
@@ -642,7 +683,6 @@ def test_results_with_reports_are_merged_and_bounded(broken: Result) -> None:
     both = merge([broken, broken])
 
     assert [count for _, count in both.reports] == [2 * count for _, count in broken.reports]
-    from dataclasses import replace
 
     flood = tuple((parse(recorded("thread-gcc12-race"))[0], 1) for _ in range(500))
     line = replace(broken, reports=flood).to_json_line()

@@ -336,12 +336,13 @@ class Result:
 
     def _reported(self) -> list[str]:
         """The reports in short, as many as a reader will read."""
-        said = [
-            f"{_many(count, 'time')}: {report.short()}" for report, count in self.reports[:SHOWN]
-        ]
-        more = self.reports[SHOWN:]
+        from racelab.reports import by_label
+
+        groups = by_label(self.reports)
+        said = [f"{_many(group.count, 'time')}: {group.short()}" for group in groups[:SHOWN]]
+        more = groups[SHOWN:]
         if more:
-            elsewhere = sum(report.elsewhere for report, _ in more)
+            elsewhere = sum(group.elsewhere for group in more)
             said.append(
                 f"{_many(len(more), 'report')} more, {elsewhere} of them without the extension: see result.reports"
             )
@@ -713,6 +714,8 @@ def _sentence_html(sentence: str) -> str:
 
 def result_html(result: Result) -> str:
     """A result as an HTML table in the page's own colours; grades are told by words, not by colour."""
+    from racelab.reports import by_label
+
     line = "border-top:1px solid color-mix(in srgb, currentColor 25%, transparent)"
     left, right = "text-align:left", "text-align:right;font-variant-numeric:tabular-nums"
     aligned = (left, right, right, left, left)
@@ -738,9 +741,14 @@ def result_html(result: Result) -> str:
         '<details><summary style="opacity:.85">How it was run</summary>'
         f"{''.join(map(_sentence_html, rest))}</details>"
     )
-    for report, count in result.reports[:SHOWN]:
-        head = html.escape(f"Report, {_many(count, 'time')}: {report.label}")
-        said += f"<details><summary>{head}</summary>{report._repr_html_()}</details>"
+    for group in by_label(result.reports)[:SHOWN]:
+        head = html.escape(f"Report, {_many(group.count, 'time')}: {group.label}")
+        (first, _), *others = group.found[:SHOWN]
+        inside = first._repr_html_()
+        for report, count in others:
+            against = html.escape(f"{_many(count, 'time')} against {report.against}")
+            inside += f"<details><summary>{against}</summary>{report._repr_html_()}</details>"
+        said += f"<details><summary>{head}</summary>{inside}</details>"
     question = f": {result.question}" if result.question else ""
     return (
         '<div class="racelab-result" style="overflow-x:auto">'
