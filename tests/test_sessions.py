@@ -110,6 +110,29 @@ def test_a_page_is_whole_on_a_machine_without_any_of_the_tools(
     assert not any("py-bt does not work" in one for one in reasons)
 
 
+#: A session as a page calls it, and whether the page shows it as recorded in any case.
+CALL = re.compile(r"rl\.session\(\s*\"(\w+)\", \"(\w+)\"([^)]*)\)", re.S)
+#: What a reader may be made to wait for, s: one session, and all of a chapter's together.
+ONE_S, ALL_S = 6.0, 45.0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_only_what_takes_long_is_shown_as_recorded_where_its_tools_are(page: Path) -> None:
+    """And what runs live took, when it was recorded, no longer than a reader waits."""
+    waited = 0.0
+    for slug, name, how in CALL.findall(page.read_text(encoding="utf-8")):
+        one = load_sessions(slug)[name]
+        (row,) = rl.recorded(slug).rows(name)
+        if "network" in one.needs:  # runs where RACELAB_NETWORK=1 asks for it
+            assert "live=" not in how, (slug, name)
+        elif "live=False" in how:
+            assert row["seconds"] > ONE_S, f"{slug}, {name}: {row['seconds']} s, runs live"
+        else:
+            waited += row["seconds"]
+
+    assert waited < ALL_S
+
+
 # ---------------------------------------------------------------------------------------------------
 # What they do
 # ---------------------------------------------------------------------------------------------------
@@ -179,7 +202,33 @@ def test_one_variable_shows_all_of_them_as_recorded(monkeypatch: pytest.MonkeyPa
     recording.record("tool")
     monkeypatch.setenv("RACELAB_LIVE", "0")
 
-    assert not rl.session("tool", "talk").live
+    for live in (None, False):
+        shown = rl.session("tool", "talk", live=live)
+        assert not shown.live
+        assert "Not run here" not in shown.stamp
+
+
+@pytest.mark.usefixtures("book")
+def test_one_variable_runs_also_what_a_page_shows_as_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recording.record("tool")
+    took = rl.recorded("tool").rows("talk")[0]["seconds"]
+
+    shown = rl.session("tool", "talk", live=False)
+    assert not shown.live
+    assert shown.stamp.endswith(
+        f" Not run here: it took {took:g} s then; RACELAB_LIVE=all runs it."
+    )
+
+    monkeypatch.setenv("RACELAB_LIVE", "all")
+    assert rl.session("tool", "talk", live=False).live
+    assert rl.session("tool", "talk").live
+
+    monkeypatch.setitem(toolbox.NEEDS, "gdb", lambda: "no gdb here")
+    shown = rl.session("tool", "talk", live=False)
+    assert not shown.live
+    assert shown.stamp.endswith(" Not run here: no gdb here.")
 
 
 def test_a_run_without_its_shape_is_never_shown_as_if_it_were_right(book: Path) -> None:

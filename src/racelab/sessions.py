@@ -349,7 +349,8 @@ def session(
         lines: first and last line to show, counted from 1, or "all", without a fold. Default: all of a
             short output, of a longer one the telling lines of its shape.
         around: show the lines that match this, each with its neighbours, instead.
-        live: run it (True) or not (False). Default: where it can be, and RACELAB_LIVE is not 0.
+        live: run it (True), or not (False) unless RACELAB_LIVE is "all": what takes long. Default: where it
+            can be, and RACELAB_LIVE is not 0.
 
     Raises:
         LookupError: there is no such session; the message names those that are there.
@@ -362,14 +363,17 @@ def session(
             f"ext/{slug} has no session {name!r}; it has: {', '.join(known) or 'none'}."
         )
     one = known[name]
-    missing = one.missing() if live is not False else []
+    asked = os.environ.get("RACELAB_LIVE")
+    wanted = (asked == "all") if live is False else bool(live or asked != "0")
+    missing = one.missing() if wanted else []
     if live and missing:
         raise ValueError(f"{slug}: {name} cannot be run here: {'; '.join(missing)}.")
-    wanted = live if live is not None else os.environ.get("RACELAB_LIVE") != "0"
     if not wanted or missing:
         row, stamp = _recorded(slug, name)
         if missing:
             stamp += f" Not run here: {'; '.join(missing)}."
+        elif live is False and asked != "0":
+            stamp += f" Not run here: it took {row['seconds']:g} s then; RACELAB_LIVE=all runs it."
         return _transcript(one, row, stamp, live=False, part=(lines, around))
     fresh = one.make()
     if live or not one.lacks(fresh["output"]):
