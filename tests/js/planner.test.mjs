@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { bound, chances, detection, needed, parsed } from "../../src/racelab/widgets/planner.js";
+import { below, bound, chances, decade, detection, duration, needed, parsed } from "../../src/racelab/widgets/planner.js";
 
 const expected = JSON.parse(process.env.RACELAB_EXPECTED);
 const near = (a, b) => assert.ok(Math.abs(a - b) <= 1e-9 * Math.abs(b), `${a} is not ${b}`);
@@ -20,8 +20,23 @@ test("no chance is a promise", () => {
   assert.deepEqual([0.95, 0.9999, 1, 0].map(chances), ["95\u00a0%", "99.99\u00a0%", "over 99.99\u00a0%", "under 0.01\u00a0%"]);
 });
 
+test("what no failure says has the confidence that was chosen", () => {
+  assert.equal(below(100, 0.95), "the rate is below 3\u00a0% (95\u00a0% sure)");
+  assert.equal(below(100, 0.9999), "the rate is below 8.8\u00a0% (99.99\u00a0% sure)");
+  assert.match(below(100, 0), /^nothing/);
+});
+
+test("times and powers of ten read well", () => {
+  assert.deepEqual([90, 3600 * 5, 0.002].map(duration), ["90 s", "5 h", "0.002 s"]);
+  assert.deepEqual([1, 1000, 1e6].map(decade), ["1", "1,000", "10⁶"]);
+});
+
 test("a link is read, and nonsense is refused", () => {
-  assert.deepEqual(parsed("0.001,0.95,2995"), { p: 0.001, sure: 0.95, n: 2995 });
-  assert.deepEqual(parsed("0.001,0.95,2995,2"), { p: 0.001, sure: 0.95, n: 2995, known: 2 });
-  for (const text of ["", "1,2,3", "0.1,0.95", "a,b,c", "0.1,0.95,1e99"]) assert.throws(() => parsed(text), RangeError);
+  const presets = [{ name: "rare" }, { name: "a, b" }];
+  const read = (text) => parsed(text, presets);
+  assert.deepEqual(read("0.001,0.95,2995"), { p: 0.001, level: 0.95, n: 2995 });
+  assert.deepEqual(read("0.001,0.95,2995,a, b"), { p: 0.001, level: 0.95, n: 2995, known: 1 });
+  // A rate that is recorded no more, or stands elsewhere now, is no other one.
+  assert.deepEqual(read("0.001,0.95,2995,0"), { p: 0.001, level: 0.95, n: 2995 });
+  for (const text of ["", "1,2,3", "0.1,0.95", "a,b,c", "0.1,0.95,1e99"]) assert.throws(() => read(text), RangeError);
 });

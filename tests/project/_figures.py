@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import _browser as web
@@ -14,23 +14,29 @@ from racelab import living
 
 
 @contextlib.contextmanager
-def pages(folder: Path, figures: Mapping[str, living.Living], more: str = "") -> Iterator[str]:
+def pages(
+    folder: Path,
+    figures: Mapping[str, living.Living | Sequence[living.Living]],
+    more: str = "",
+) -> Iterator[str]:
     """Serve a page for each figure; yields the address, with a slash at its end.
 
     Args:
         folder: an empty one.
-        figures: path of a page, without .html, e.g. "index" or "book/zoo", to what is on it.
+        figures: path of a page, without .html, e.g. "index" or "book/zoo", to what is on it: one figure or several.
         more: style of the page's body, beside that of all.
     """
     shutil.copytree(living.WIDGETS, folder / "living")
     shutil.copytree(web.ROOT / "book/_static", folder / "static")
     # As a page of the site has it, so that the book's own styles meet it.
     around = '<div class="bd-article"><div class="cell_output"><div class="text_html">'
-    for name, figure in figures.items():
+    for name, there in figures.items():
+        shown = [there] if isinstance(there, living.Living) else there
         file = folder / f"{name}.html"
         file.parent.mkdir(exist_ok=True)
         up = "../" * name.count("/")
-        own = [f"living/{figure.kind}.css"] * (living.WIDGETS / f"{figure.kind}.css").is_file()
+        kinds = dict.fromkeys(figure.kind for figure in shown)
+        own = [f"living/{kind}.css" for kind in kinds if (living.WIDGETS / f"{kind}.css").is_file()]
         styles = "static/book.css", "living/base.css", *own
         links = "".join(f'<link rel="stylesheet" href="{up}{style}">' for style in styles)
         file.write_text(
@@ -38,7 +44,7 @@ def pages(folder: Path, figures: Mapping[str, living.Living], more: str = "") ->
             f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{name}</title>{links}'
             f"<style>body {{ background: var(--rl-paper); color: var(--rl-ink); margin: 1rem; font-family: sans-serif; {more} }}</style>"
             f'<script type="module" src="{up}living/mount.js"></script></head><body class="bd-content"><main><h1>{name}</h1>{around}'
-            f"{figure.as_html()}</div></div></div></main></body></html>",
+            f"{'<p>Between.</p>'.join(figure.as_html() for figure in shown)}</div></div></div></main></body></html>",
             encoding="utf-8",
         )
     with web.served(folder) as address:
@@ -67,6 +73,20 @@ def render_with_a_kernel(page: Page, kind: str, change: str) -> None:
         }""".replace("CHANGE", change),
         kind,
     )
+
+
+def live_regions(page: Page) -> list[str]:
+    """What a screen reader would speak by itself when it changes: the roles of such elements, by the browser's own account."""
+    session = page.context.new_cdp_session(page)
+    session.send("Accessibility.enable")
+    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    session.detach()
+    return [
+        node["role"]["value"]
+        for node in nodes
+        for one in node.get("properties", ())
+        if one["name"] == "live" and one["value"]["value"] != "off" and not node["ignored"]
+    ]
 
 
 def printed(page: Page, still: str) -> None:
@@ -118,3 +138,59 @@ def at_best(page: Page, show: Callable[[], None], *scripts: str) -> list[float]:
     best = [min(times) for times in zip(*taken, strict=True)]
     print(f"drawn, and then: {', '.join(f'{ms:.2f} ms' for ms in best)}")
     return best
+
+
+WATCH_FRAMES = """() => {
+  window.spentByFrame = [];
+  const ask = window.requestAnimationFrame;
+  let [began, spent] = [0, 0];
+  const note = (from) => { document.documentElement.getBoundingClientRect(); spent += performance.now() - from; };
+  window.requestAnimationFrame = (draw) => ask((at) => { const from = performance.now(); draw(at); note(from); });
+  for (const kind of ['input', 'pointermove']) {
+    addEventListener(kind, () => { began = performance.now(); }, true);
+    addEventListener(kind, () => note(began));
+  }
+  const next = () => { if (spent > 0) spentByFrame.push(spent); spent = 0; ask(next); };
+  next();
+}"""
+
+
+def while_dragging(page: Page, show: Callable[[], None], what: Callable[[], Locator]) -> float:
+    """Milliseconds of script and layout in a frame while the mouse drags: of five drags the best, of its frames the 95th percentile.
+
+    Args:
+        page: where it is.
+        show: opens the page anew.
+        what: is dragged over, from side to side and back, e.g. a slider: finds it.
+    """
+    found = []
+    for _ in range(5):
+        show()
+        page.evaluate(WATCH_FRAMES)
+        place = what()
+        place.scroll_into_view_if_needed()
+        box = place.bounding_box()
+        assert box
+        y = box["y"] + min(30.0, box["height"] / 2)
+        page.mouse.move(box["x"] + 0.1 * box["width"], y)
+        page.mouse.down()
+        for to in (0.9, 0.2):
+            page.mouse.move(box["x"] + to * box["width"], y, steps=30)
+        page.mouse.up()
+        page.wait_for_timeout(50)
+        frames = sorted(page.evaluate("() => spentByFrame"))
+        assert len(frames) >= 20, "nothing was dragged"
+        found.append(frames[int(0.95 * len(frames))])
+    print(f"a frame of a drag: {', '.join(f'{ms:.2f}' for ms in found)} ms")
+    return float(min(found))
+
+
+def stroke(page: Page, x: float, y: float, by_x: float, by_y: float) -> None:
+    """Ten steps of a finger on a page that has touch, from a point by so much."""
+    session = page.context.new_cdp_session(page)
+    for step in range(11):
+        point = {"x": x + by_x * step / 10, "y": y + by_y * step / 10}
+        kind = "touchMove" if step else "touchStart"
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    session.detach()

@@ -43,7 +43,9 @@ class Living:
 
     def as_html(self) -> str:
         """The figure as the site carries it: a still picture, and the state for `mount.js`."""
-        state = json.dumps(self.state, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+        # Without any "<": not only "</script>" ends or swallows a script element, "<!--<script>" does so, too.
+        state = json.dumps(self.state, separators=(",", ":"), allow_nan=False)
+        state = state.replace("<", "\\u003c")
         return (
             f'<figure class="rl-figure" id="{html.escape(self.name or self.kind)}" data-living="{self.kind}">'
             f'<div class="rl-still">{self.still}</div>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -65,15 +66,22 @@ def _planner_still(p: float, confidence: float, unit: str) -> str:
         f"{40 + 440 * i / 64:.0f},{200 - 180 * stats.detection(p, round(at)):.0f}"
         for i, at in enumerate(counts)
     )
+    at_x, at_y = 40 + 55 * math.log10(n), 200 - 180 * stats.detection(p, n)
     words = (
         f"{n:,} {unit}s show a bug of rate {100 * p:g} % with a chance of {100 * confidence:g} %"
+    )
+    below = (
+        f"0 of {n:,}: the rate is below {100 * stats.zero_failure_bound(n, confidence):.2g} % "
+        f"({100 * confidence:g} % sure)"
     )
     ticks = "".join(
         f'<text x="{40 + 55 * i}" y="218" text-anchor="middle" font-size="13" fill="currentColor">{label}</text>'
         for i, label in enumerate(["1", "10", "100", "1,000", "10⁴", "10⁵", "10⁶", "10⁷", "10⁸"])
     )
     return (
-        f'<svg role="img" aria-label="{html.escape(words)}" viewBox="0 0 500 245" style="max-width:100%;width:500px">'
+        f'<svg role="img" aria-label="{html.escape(f"{words}. {below}")}" viewBox="0 0 500 265" style="max-width:100%;width:500px">'
         f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="2"/>{ticks}'
-        f'<text x="260" y="240" text-anchor="middle" font-size="13" fill="currentColor">{html.escape(words)}</text></svg>'
+        f'<circle cx="{at_x:.0f}" cy="{at_y:.0f}" r="5" fill="currentColor"/>'
+        f'<text x="260" y="240" text-anchor="middle" font-size="13" fill="currentColor">{html.escape(words)}</text>'
+        f'<text x="260" y="260" text-anchor="middle" font-size="13" fill="currentColor">{html.escape(below)}</text></svg>'
     )

@@ -41,14 +41,6 @@ export const percent = (p) => {
   return p < 1 && shown === "100\u00a0%" ? "almost 100\u00a0%" : shown;
 };
 
-/** A time: 0.02 s, 3 min, 5 h, 12 days. */
-export const duration = (seconds) => {
-  for (const [unit, size] of [["years", 31557600], ["days", 86400], ["h", 3600], ["min", 60]]) {
-    if (seconds >= 2 * size) return `${count(seconds / size)} ${unit}`;
-  }
-  return seconds >= 1e-3 ? `${significant(seconds)} s` : seconds >= 1e-6 ? `${significant(seconds * 1e6)} µs` : "under 1 µs";
-};
-
 /** An id that no other figure has. */
 export const unique = (word) => `rl-${word}-${Math.random().toString(36).slice(2)}`;
 
@@ -56,10 +48,11 @@ export const unique = (word) => `rl-${word}-${Math.random().toString(36).slice(2
 export const announcer = (el) => {
   const region = h("p", { class: "rl-hidden", role: "status", "aria-live": "polite" });
   el.append(region);
-  let waiting;
+  let [waiting, asked] = [0, false];
+  queueMicrotask(() => { asked = true; }); // nobody has asked while the figure is made
   return (text) => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => { region.textContent = text; }, 250);
+    if (asked) waiting = setTimeout(() => { region.textContent = text; }, 250);
   };
 };
 
@@ -74,7 +67,7 @@ export const slider = ({ label, min, max, value, steps = 200, log = false, words
   const there = (x) => (log ? Math.log(x / min) / Math.log(max / min) : (x - min) / (max - min)) * steps;
   const back = (t) => (log ? min * (max / min) ** (t / steps) : min + ((max - min) * t) / steps);
   const id = unique("slider");
-  const shown = h("output", { for: id });
+  const shown = h("span"); // no <output>: that would speak beside the slider and the announcer
   const input = h("input", { id, type: "range", min: 0, max: steps, step: 1 });
   const show = (x) => {
     shown.textContent = words(x);
@@ -119,28 +112,17 @@ export const menu = ({ label, options, value, change }) => {
 
 export const button = (text, onclick, more = {}) => h("button", { type: "button", onclick, ...more }, text);
 
-/** Draw at most once a frame, and again whenever the width changes. Returns ask(). */
+/** Draw: at once where there is no picture yet, then at most once a frame, and whenever the width changes. Returns ask(). */
 export const redraw = (el, draw) => {
-  let asked = false;
+  let [asked, width] = [0, 0];
   const now = () => {
-    asked = false;
-    const width = el.clientWidth;
-    if (width > 0) draw(width);
+    asked = 0;
+    width = el.clientWidth;
+    if (width) draw(width);
   };
-  const ask = () => {
-    if (!asked) {
-      asked = true;
-      requestAnimationFrame(now);
-    }
-  };
-  let last = 0;
-  new ResizeObserver(() => {
-    if (Math.abs(el.clientWidth - last) > 1) {
-      last = el.clientWidth;
-      ask();
-    }
-  }).observe(el);
-  return ask;
+  const later = () => { asked ||= requestAnimationFrame(now); };
+  new ResizeObserver(() => Math.abs(el.clientWidth - width) > 1 && later()).observe(el);
+  return () => (width ? later() : now());
 };
 
 /** Powers of ten from low to high, no more than `most` of them. */
@@ -149,13 +131,6 @@ export const decades = (low, high, most = 8) => {
   const last = Math.floor(Math.log10(high) + 1e-9);
   const step = Math.max(1, Math.ceil((last - first + 1) / most));
   return Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, i) => 10 ** (first + i * step));
-};
-
-/** A power of ten for an axis: 1, 10, 100, 1,000, 10⁴ ... */
-export const decade = (x) => {
-  const power = Math.round(Math.log10(x));
-  const digits = { "-": "⁻", ...Object.fromEntries([..."⁰¹²³⁴⁵⁶⁷⁸⁹"].map((c, i) => [String(i), c])) };
-  return power >= 0 && power < 4 ? (10 ** power).toLocaleString("en") : `10${[...String(power)].map((c) => digits[c]).join("")}`;
 };
 
 /** A scale: value -> pixels, linear or logarithmic; `.back` is its inverse. */
@@ -168,7 +143,8 @@ export const scale = (low, high, from, to, log = false) => {
 };
 
 /**
- * A link that reproduces what is shown: `#<id>=<what>` on a page of the site. In a kernel there is no page to link to.
+ * A link that reproduces what is shown: `#<id>=<what>` on a page of the site, and the same of figures that were linked
+ * before. In a kernel there is no page to link to.
  *
  * @param {HTMLElement} el the figure's element
  * @param {() => string} read what is shown, in few characters
@@ -178,18 +154,19 @@ export const scale = (low, high, from, to, log = false) => {
 export const shared = (el, read, apply, say) => {
   const figure = el.closest("[data-living]");
   if (!figure?.id) return null;
+  const views = () => [...new URLSearchParams(location.hash.slice(1))].filter(([id]) => document.getElementById(id)?.dataset.living);
   const follow = () => {
-    const wanted = new URLSearchParams(location.hash.slice(1)).get(figure.id);
-    if (wanted === null) return;
+    const nth = views().findIndex(([id]) => id === figure.id);
     try {
-      apply(wanted);
-      figure.scrollIntoView({ block: "center" });
+      if (nth >= 0) apply(views()[nth][1]);
+      // The one that was linked last stands first; it has its place once it is drawn.
+      if (!nth) requestAnimationFrame(() => figure.scrollIntoView({ block: "center" }));
     } catch { /* an old or mistyped link shows the figure as it is */ }
   };
   addEventListener("hashchange", follow);
   queueMicrotask(follow);
   const link = button("Link to this", async () => {
-    history.replaceState(null, "", `#${new URLSearchParams({ [figure.id]: read() })}`);
+    history.replaceState(null, "", `#${new URLSearchParams([[figure.id, read()], ...views().filter(([id]) => id !== figure.id)])}`);
     const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
     link.textContent = copied ? "Copied" : "It is in the address bar";
     say(copied ? "The link is on your clipboard." : "The link is in the address bar.");

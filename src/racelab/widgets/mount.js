@@ -11,23 +11,31 @@ class Model {
   save_changes() {}
 }
 
-/** Draw one figure; returns how many ms of script that took, without what the page did while the module was fetched. */
-const mount = async (figure) => {
-  const { default: module } = await import(`./${figure.dataset.living}.js`);
+/** Draw one figure; returns how many ms of script that took, its first picture with it. */
+const mount = async (figure, module) => {
   const begin = performance.now();
   const state = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
   const el = document.createElement("div");
   el.className = "rl-living";
-  const still = figure.querySelector(".rl-still");
-  still.after(el);
-  await module.render({ model: new Model(state), el });
   figure.classList.add("rl-alive"); // the still picture stays for paper
+  figure.querySelector(".rl-still").after(el);
+  try {
+    await module.render({ model: new Model(state), el });
+  } catch (problem) {
+    el.remove();
+    figure.classList.remove("rl-alive");
+    throw problem;
+  }
   return performance.now() - begin;
 };
 
-for (const figure of document.querySelectorAll("[data-living]")) {
-  mount(figure).then(
+// All are fetched before the first is drawn: the page moves once, and a link leads to where a figure then stays.
+const figures = [...document.querySelectorAll("[data-living]")];
+const modules = await Promise.allSettled(figures.map((figure) => import(`./${figure.dataset.living}.js`)));
+figures.forEach((figure, i) => {
+  const { value, reason } = modules[i];
+  (value ? mount(figure, value.default) : Promise.reject(reason)).then(
     (ms) => { figure.dataset.ms = ms.toFixed(1); },
     (problem) => { figure.dataset.problem = String(problem); throw problem; },
   );
-}
+});
