@@ -185,6 +185,7 @@ class _Job:
     compiler: tuple[str, ...]
     origin: str | None
     quote_folder: str | None
+    line_directives: bool = False
 
 
 def compile(
@@ -198,6 +199,7 @@ def compile(
     freethreading_compatible: bool | None = None,
     origin: str | None = None,
     first_line: int = 1,
+    line_directives: bool = False,
 ) -> Built:
     """Compile a module, or find it in the cache.
 
@@ -213,6 +215,7 @@ def compile(
             line (``-X``); a ``# cython:`` comment in the source wins. None: only the source says it.
         origin: how messages shall call a source that came as text, e.g. "cell counter.c".
         first_line: number of the text's first line in those messages.
+        line_directives: Cython only. Debuggers then know the lines of the .pyx, not those of the C code.
 
     Returns:
         Built: where the module is. Nothing has been imported.
@@ -235,6 +238,8 @@ def compile(
         origin,
         first_line,
     )
+    if line_directives and job.language == "cython":
+        job = replace(job, line_directives=True)
     folder = cache_folder() / _key(job)
     built = _find(job, folder)
     if built is None:
@@ -582,6 +587,7 @@ def _key(job: _Job) -> str:
         job.quote_folder,
         # A change of Cython changes the C code; its version is known without importing it.
         _cython_identity() if job.language == "cython" else None,
+        *(["line directives"] if job.line_directives else []),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
@@ -753,6 +759,8 @@ def _compile_command(job: _Job, sources: Iterable[Path], module: Path, depfile: 
         command += ["-iquote", job.quote_folder]
     if job.language == "cython":
         command += ["-iquote", str(job.sources[0].parent)]
+    if job.line_directives:  # a debugger shall find the .pyx where it is, not where its C code was
+        command.append(f"-fdebug-prefix-map={module.parent}={job.sources[0].parent}")
     command += [word for path in job.interpreter.includes for word in ("-I", path)]
     # Last in the search, so that a neighbour of ours in site-packages never shadows anything.
     command += ["-idirafter", str(_include_folder())]
@@ -764,10 +772,10 @@ def _translate(job: _Job, work: Path) -> tuple[Path, str, set[Path]]:
     """Cython to C or C++; returns the file, the messages, and the .pxd and .pxi files it read."""
     out = work / f"{job.name}{'.cpp' if job.cplus else '.c'}"
     command = [*_cython_command(job), "-3", "-M", "--module-name", job.name]
-    if job.sanitizer:
+    if job.sanitizer or job.line_directives:
         command.append(
             "--line-directives"
-        )  # reports then name lines of the .pyx, not of the C code
+        )  # reports and stacks then name lines of the .pyx, not of the C code
     if job.cplus:
         command.append("--cplus")
     if job.freethreading_compatible is not None:
