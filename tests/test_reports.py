@@ -586,18 +586,23 @@ def test_a_symbolizer_with_a_version_in_its_name_is_found(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("TSAN_SYMBOLIZER_PATH", raising=False)
     assert reports.symbolizer() is None
-    for name in ("llvm-symbolizer-9", "llvm-symbolizer-19"):
+
+    def made(name: str) -> str:
         (tmp_path / name).write_text("")
         (tmp_path / name).chmod(0o755)
-    found = reports.symbolizer()
-    assert found == str(tmp_path / "llvm-symbolizer-19")
-    assert (
-        f'external_symbolizer_path="{found}"' in reports.sanitizer_options("thread")["TSAN_OPTIONS"]
-    )
-    (tmp_path / "llvm-symbolizer").write_text("")
-    (tmp_path / "llvm-symbolizer").chmod(0o755)
-    assert reports.symbolizer() == str(tmp_path / "llvm-symbolizer")
+        return str(tmp_path / name)
+
+    made("llvm-symbolizer-9")
+    newest = made("llvm-symbolizer-21")
+    assert reports.symbolizer() == newest
+    options = reports.sanitizer_options("thread")["TSAN_OPTIONS"]
+    assert f'external_symbolizer_path="{newest}"' in options
+    plain = made("llvm-symbolizer")
+    assert reports.symbolizer() == plain
     assert "external" not in reports.sanitizer_options("thread")["TSAN_OPTIONS"]
+    ours = made("llvm-symbolizer-19")  # Debian 12's plain one is 14
+    assert reports.symbolizer() == ours
+    assert f'path="{ours}"' in reports.sanitizer_options("thread")["TSAN_OPTIONS"]
 
 
 def test_suppressed_reports_are_counted() -> None:

@@ -941,6 +941,10 @@ def _frame(rest: str) -> Frame:
 SUPPRESSIONS = Path(__file__).with_name("tsan_suppressions.txt")
 
 
+#: The version of LLVM that the book is made with.
+LLVM = 19
+
+
 def symbolizer() -> str | None:
     """The program that gives the reports of clang's sanitizers their files and lines, or None.
 
@@ -948,15 +952,16 @@ def symbolizer() -> str | None:
     work. gcc's sanitizers read debug information by themselves and need none.
 
     Asked are RACELAB_LLVM_SYMBOLIZER, TSAN_SYMBOLIZER_PATH, as the sanitizer itself does it,
-    `llvm-symbolizer` on PATH, and `llvm-symbolizer-19` and the like, which a distribution's package of
-    one version brings. See `symbolizer_option` for those that the sanitizer does not find by itself.
+    `llvm-symbolizer-19`, whose version is that of the compiler that the book is made with, `llvm-symbolizer`
+    on PATH, and other versions' names, which a distribution's package of one version brings. See
+    `symbolizer_option` for those that the sanitizer does not find by itself.
     """
     named = os.environ.get("RACELAB_LLVM_SYMBOLIZER") or os.environ.get("TSAN_SYMBOLIZER_PATH")
     if named:
         return shutil.which(named)
-    plain = shutil.which("llvm-symbolizer")
-    if plain:
-        return plain
+    usual = shutil.which(f"llvm-symbolizer-{LLVM}") or shutil.which("llvm-symbolizer")
+    if usual:
+        return usual
     versions: list[tuple[int, str]] = []
     for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
         for path in Path(folder or ".").glob("llvm-symbolizer-*"):

@@ -1,43 +1,43 @@
 """Tools that are not ours: debuggers, clang, symbolizers, interpreters for sanitizers. Where, which, what fails.
 
 The versions that the book is made with: gdb as Debian 12 has it, and LLVM 19 (clang-19, lldb-19, llvm-symbolizer-19),
-because the ThreadSanitizer interpreter is built with clang-19 and a module must be compiled by the same. Debian 12's
-unversioned `clang` and `lldb` are 14, which is too old for it. Others do, where those are missing.
+because the ThreadSanitizer interpreter is built with clang-19 and a module must be compiled by the same. Where those
+are missing others do, from 18 on: Debian 12's unversioned `clang` and `lldb` are 14, which is too old.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import json
 import os
+import platform
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from racelab.build import cache_folder
 from racelab.outside import Output, run
-from racelab.reports import symbolizer
+from racelab.reports import LLVM, sanitizer_options, symbolizer, unable
 
 if TYPE_CHECKING:
     from racelab.doctor import Check
 
 __all__ = ["NEEDS", "checks", "find", "gdb_extension", "missing", "versions"]
 
-LLVM = 19
+#: Older clangs' ThreadSanitizer dies at start on kernels with much address-space randomisation.
+OLDEST_LLVM = 18
 ASK_S = 30.0
 INSTALL = "make tools"
-#: Tool to the names that it goes by, best first.
-NAMES = {
-    "gdb": ("gdb",),
-    "lldb": (f"lldb-{LLVM}", "lldb", "lldb-20", "lldb-18", "lldb-17", "lldb-16"),
-    "clang": (f"clang-{LLVM}", "clang", "clang-20", "clang-18", "clang-17"),
-    "llvm-symbolizer": (),  # the one that a sanitizer is given: `reports.symbolizer` knows
-}
+NAMES = ("gdb", "lldb", "clang", "gcc", "llvm-symbolizer")
+#: Those whose name may end with their version; `reports.symbolizer` looks for the last one.
+OF_LLVM = ("lldb", "clang")
 _REFUSED = re.compile(
     r"Could not trace the inferior|ptrace: Operation not permitted|PTRACE_\w+.*(?:not permitted|failed)"
     r"|process launch failed|Operation not permitted\.\n*$",
@@ -62,6 +62,8 @@ outer()
 def find(tool: str) -> str | None:
     """Where a tool is, or None. RACELAB_GDB, RACELAB_LLDB, RACELAB_CLANG, RACELAB_LLVM_SYMBOLIZER name one.
 
+    Of LLVM's the version that the book is made with, else the newest, whether or not its name says so.
+
     Raises:
         ValueError: there is no such tool.
     """
@@ -69,10 +71,41 @@ def find(tool: str) -> str | None:
         raise ValueError(f"{tool!r} is not one of {', '.join(NAMES)}.")
     if tool == "llvm-symbolizer":
         return symbolizer()
-    named = os.environ.get(f"RACELAB_{tool.upper().replace('-', '_')}")
+    named = _named(tool)
     if named:
         return shutil.which(named)
-    return next((found for found in map(shutil.which, NAMES[tool]) if found), None)
+    if tool not in OF_LLVM:
+        return shutil.which(tool)
+    return shutil.which(f"{tool}-{LLVM}") or max(_of_any_version(tool), default=(0, None))[1]
+
+
+def _named(tool: str) -> str | None:
+    return os.environ.get(f"RACELAB_{tool.upper().replace('-', '_')}")
+
+
+def _of_any_version(tool: str) -> Iterator[tuple[int, str]]:
+    """Major version and path of each on PATH."""
+    for folder in os.get_exec_path():
+        for path in Path(folder or ".").glob(f"{tool}-[0-9]*"):
+            major = path.name.removeprefix(f"{tool}-")
+            if major.isdigit() and os.access(path, os.X_OK):
+                yield int(major), str(path)
+    plain = shutil.which(tool)
+    if plain:
+        yield _major(plain), plain
+
+
+def _major(program: str) -> int:
+    """The first number of a program's version; 0 where it does not say."""
+    found = re.search(r"(\d+)\.\d", _version_of(program))
+    return int(found[1]) if found else 0
+
+
+def too_old(tool: str) -> str:
+    """Why a tool of LLVM that is here does not do, or "". One that a variable names does."""
+    program = find(tool) if tool in OF_LLVM and not _named(tool) else None
+    major = _major(program) if program else OLDEST_LLVM
+    return f"{tool} {number(tool)} is older than {OLDEST_LLVM}" if 0 < major < OLDEST_LLVM else ""
 
 
 @functools.lru_cache(maxsize=32)
@@ -82,17 +115,22 @@ def _version(program: str, _mtime: int) -> str:
     return telling.strip()
 
 
+def _version_of(program: str) -> str:
+    return _version(program, Path(program).stat().st_mtime_ns)
+
+
 def version(tool: str) -> str:
     """A tool's version in its own words, or "" where it is not there."""
     program = find(tool)
-    return _version(program, Path(program).stat().st_mtime_ns) if program else ""
+    return _version_of(program) if program else ""
 
 
 def number(tool: str) -> str:
     """Its version's number alone, e.g. "13.1"."""
     found = re.findall(r"(\d+\.\d[\w.]*)", version(tool))
-    # "GNU gdb (Debian 13.1-3) 13.1": the last one is gdb's own.
-    return str(found[-1]) if tool == "gdb" and found else str(found[0]) if found else ""
+    # "GNU gdb (Debian 13.1-3) 13.1", "gcc (Debian 12.2.0-14) 12.2.0": the last one is its own.
+    gnu = tool in ("gdb", "gcc")
+    return str(found[-1]) if gnu and found else str(found[0]) if found else ""
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -200,8 +238,8 @@ def refused(text: str) -> bool:
 
 
 def _needs_debugger(name: str) -> str:
-    if find(name) is None:
-        return f"no {name} here ({INSTALL})"
+    if lacking := _needs_tool(name):
+        return lacking
     return "" if probe(name).traces else f"{name} may not trace a process here"
 
 
@@ -212,11 +250,18 @@ def _needs_py_bt() -> str:
 
 
 def _needs_tool(name: str) -> str:
-    return "" if find(name) else f"no {name} here ({INSTALL})"
+    if find(name) is None:
+        return f"no {name} here ({INSTALL})"
+    old = too_old(name)
+    return f"{old} ({INSTALL})" if old else ""
 
 
 def _needs_interpreter(flavor: str) -> str:
-    return "" if interpreter_of(flavor) else f"no {flavor} interpreter here (make {flavor})"
+    python = interpreter_of(flavor)
+    if python is None:
+        return f"no {flavor} interpreter here (make {flavor})"
+    runs = _asked(flavor, python, Path(python).stat().st_mtime_ns).answer
+    return "" if runs else f"the {flavor} interpreter does not run here (racelab doctor says why)"
 
 
 def _needs_network() -> str:
@@ -245,6 +290,7 @@ NEEDS: dict[str, Callable[[], str]] = {
     "gdb": functools.partial(_needs_debugger, "gdb"),
     "lldb": functools.partial(_needs_debugger, "lldb"),
     "clang": functools.partial(_needs_tool, "clang"),
+    "gcc": functools.partial(_needs_tool, "gcc"),
     "llvm-symbolizer": functools.partial(_needs_tool, "llvm-symbolizer"),
     "tsan": functools.partial(_needs_interpreter, "tsan"),
     "asan": functools.partial(_needs_interpreter, "asan"),
@@ -270,22 +316,111 @@ def missing(needs: Sequence[str]) -> list[str]:
 
 
 def versions(needs: Sequence[str]) -> list[str]:
-    """Tools and versions, e.g. ["gdb 13.1", "clang 19.1.7"], of those of these that are programs."""
-    return [f"{one} {number(one)}" for one in needs if one in NAMES and find(one)]
+    """Tools and versions, e.g. ["gdb 13.1", "clang 19.1.7"], of those of these that are programs.
+
+    An interpreter with a sanitizer counts as the compiler that has built it, whose sanitizer it is.
+    """
+    found = [f"{one} {number(one)}" for one in needs if one in NAMES and find(one)]
+    found += [
+        compiler for flavor, _ in FLAVORS if flavor in needs for compiler in _built_by(flavor)
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _built_by(flavor: str) -> list[str]:
+    python = interpreter_of(flavor)
+    if python is None:
+        return []
+    said = _asked(flavor, python, Path(python).stat().st_mtime_ns).answer.get("compiler", "")
+    found = re.match(r"(gcc|clang) (\d[\w.]*)", said.lower())
+    return [found[0]] if found else []
+
+
+# ---------------------------------------------------------------------------------------------------
+# Interpreters that `make tsan`, `make asan` and `make debug` have made
+# ---------------------------------------------------------------------------------------------------
+
+FLAVORS = (
+    ("tsan", "ThreadSanitizer"),
+    ("asan", "AddressSanitizer"),
+    ("debug", "debug interpreter"),
+)
+#: As in tools/_store.py, which writes the stamp into a finished interpreter; a test compares.
+STAMP = "racelab-python.json"
+MADE_BY = "racelab tools/interpreter.py"
+RECIPE = 1
+_MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
 def interpreter_of(flavor: str) -> str | None:
     """The interpreter that RACELAB_TSAN_PYTHON and the like name, else the one that `make tsan`, `make asan`
-    or `make debug` has made, or None."""
+    or `make debug` has made, or None. Of several the newest; what is not finished, or made by another recipe
+    than today's, is none."""
     named = os.environ.get(f"RACELAB_{flavor.upper()}_PYTHON")
     if named:
         return shutil.which(named)
     series = f"{sys.version_info.major}.{sys.version_info.minor}"
-    for folder in sorted(cache_folder().with_name("python").glob(f"{series}.*t-{flavor}-*")):
+    for folder in _made(f"{series}t", flavor):
         for name in (f"python{series}td", f"python{series}t"):
             if os.access(folder / "bin" / name, os.X_OK):
                 return str(folder / "bin" / name)
     return None
+
+
+def _made(py: str, flavor: str) -> list[Path]:
+    """Folders of the finished interpreters, newest first."""
+    found: list[tuple[list[int], str, Path]] = []
+    for path in cache_folder().with_name("python").glob(f"*/{STAMP}"):
+        stamp: dict[str, Any] = {}
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            stamp = dict(json.loads(path.read_text(encoding="utf-8")))
+        machine = platform.machine().lower()
+        wanted = {
+            "made_by": MADE_BY,
+            "py": py,
+            "flavor": flavor,
+            "machine": _MACHINES.get(machine, machine),
+            "recipe": RECIPE,
+            "prefix": str(path.parent),
+        }
+        compiles = flavor == "debug" or shutil.which(str(stamp.get("cc")))
+        if compiles and all(stamp.get(name) == value for name, value in wanted.items()):
+            numbers = [int(part) for part in re.findall(r"\d+", str(stamp.get("version")))]
+            found.append((numbers, str(stamp.get("date")), path.parent))
+    return [folder for *_, folder in sorted(found, reverse=True)]
+
+
+_WHAT = """
+import json, platform
+print(json.dumps({"version": platform.python_version(), "compiler": platform.python_compiler()}))
+"""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What an interpreter says of itself; no answer where it does not run.
+
+    Attributes:
+        answer: "version" and "compiler".
+        output: all that it printed.
+    """
+
+    answer: dict[str, str]
+    output: Output
+
+
+@functools.lru_cache(maxsize=8)
+def _asked(flavor: str, python: str, _mtime: int) -> _Asked:
+    """Start an interpreter; asked once per process, as long as it is the same."""
+    env: dict[str, str | None] = {}
+    if flavor != "debug":
+        env.update(sanitizer_options({"tsan": "thread", "asan": "address"}[flavor]))
+    seen = run([python, "-I", "-c", _WHAT], timeout_s=ASK_S, env=env)
+    answer: dict[str, str] = {}
+    if seen.status == 0:
+        with contextlib.suppress(ValueError, IndexError):
+            answer = dict(json.loads(seen.text.strip().splitlines()[-1]))
+    return _Asked(answer, seen)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -305,20 +440,14 @@ def checks() -> list[Check]:
         return list(pool.map(lambda job: job(), jobs))
 
 
-FLAVORS = (
-    ("tsan", "ThreadSanitizer"),
-    ("asan", "AddressSanitizer"),
-    ("debug", "debug interpreter"),
-)
-
-
 def _program(tool: str) -> Check:
     from racelab.doctor import Check
 
     where = find(tool)
     if where is None:
         return Check(tool, None, "not found", f"{INSTALL}, for the chapters on sanitizers.")
-    return Check(tool, None, f"{number(tool)}, {where}")
+    old = f"{INSTALL}: {too_old(tool)}." if too_old(tool) else ""
+    return Check(tool, None, f"{number(tool)}, {where}", old)
 
 
 def _flavor(flavor: str, name: str) -> Check:
@@ -327,19 +456,30 @@ def _flavor(flavor: str, name: str) -> Check:
     python = interpreter_of(flavor)
     if python is None:
         return Check(name, None, "no interpreter built with it", f"make {flavor}: minutes.")
-    return Check(name, None, python)
+    seen = _asked(flavor, python, Path(python).stat().st_mtime_ns)
+    if not seen.answer:
+        last = (seen.output.text.strip().splitlines() or [seen.output.ending])[-1]
+        variable = f"RACELAB_{flavor.upper()}_PYTHON"
+        again = f"make {flavor} builds it again."
+        if os.environ.get(variable):
+            again = f"Set {variable} to one that runs, or unset it."
+        advice = unable(seen.output.text) or again
+        return Check(name, None, f"{python} does not run: {last[:200]}", advice)
+    compiler = seen.answer.get("compiler", "")
+    return Check(name, None, f"{seen.answer.get('version')}, built by {compiler}, {python}")
 
 
-def _debugger(name: str, version: str, note: str) -> Check:
+def _debugger(name: str, version: str, note: str, advice: str = "") -> Check:
     """gdb or lldb: whether it is here, and may do its work."""
     from racelab.doctor import Check
 
     if find(name) is None:
-        advice = f"{INSTALL}; till then sessions are shown as recorded."
-        return Check(name, None, "not found", advice)
+        install = f"{INSTALL}; till then sessions are shown as recorded."
+        return Check(name, None, "not found", install)
     if not probe(name).traces:
         return Check(name, None, f"{version}; it may not trace a process here", _TRACE_ADVICE)
-    return Check(name, None, f"{version}, {note}")
+    old = f"{INSTALL}: {too_old(name)}." if too_old(name) else ""
+    return Check(name, None, f"{version}, {note}", old or advice)
 
 
 def _gdb() -> Check:
@@ -386,23 +526,26 @@ _PY_BT_ADVICE = (
 )
 
 
-#: Has cygdb write its script for gdb, and reads the Python in it.
+#: Has cygdb write its script for gdb, reads the Python in it, and looks for the file that it runs.
 _CYGDB_PROBE = """
 import os, re
+import Cython
 from Cython.Debugger import Cygdb
+print("Cython", Cython.__version__)
 name = Cygdb.make_command_file(None, no_import=True)
 text = open(name).read()
 os.unlink(name)
 for block in re.findall(r"^python\\n(.*?)^end$", text, re.M | re.S):
     compile(block, "script", "exec")
+venv = os.environ.get("VIRTUAL_ENV")
+if venv and "activate_this.py" in text:
+    open(os.path.join(venv, "bin", "activate_this.py"))
 print("whole")
 """
-
-
-_CYGDB_ADVICE = (
-    "A fault of Cython 3.3.0 and 3.3.1. Its commands work all the same: "
-    "gdb -x ext/cygdb/cy.gdb --args python program.py; see chapter 17."
-)
+_CY_GDB = "gdb -x ext/cygdb/cy.gdb --args python program.py; see chapter 17."
+#: What else is wrong with its commands (chapter 17's table), up to the last version that was looked at.
+_CY_LOOKED_AT = (3, 3, 1)
+_CY_COMMANDS = f"Up to 3.3.1 `cy print` and `cy globals` fail, and `cy break -p` never stops. Instead: {_CY_GDB}"
 
 
 def _cygdb() -> Check:
@@ -413,18 +556,42 @@ def _cygdb() -> Check:
     if importlib.util.find_spec("Cython") is None:
         return Check("cygdb", None, "no Cython here")
     seen = run([sys.executable, "-P", "-c", _CYGDB_PROBE], timeout_s=ASK_S).text.strip()
-    if seen == "whole":
-        return Check("cygdb", None, "installed")
+    said = re.search(r"^Cython (\d[\w.]*)$", seen, re.M)
+    of = f"of Cython {said[1]}" if said else "installed"
+    if seen.endswith("whole"):
+        numbers = tuple(int(part) for part in re.findall(r"\d+", said[1])) if said else ()
+        venv = "In an activated virtual environment it does not start (cython#1961). "
+        advice = (venv if numbers < (3, 3) else "") + _CY_COMMANDS
+        known = numbers[:3] <= _CY_LOOKED_AT
+        return Check("cygdb", None, f"{of}, starts", advice if known else "")
     if "SyntaxError" in seen:
         return Check(
             "cygdb",
             None,
-            "does not start: the script that it writes for gdb is no Python",
-            _CYGDB_ADVICE,
+            f"{of}, does not start: the script that it writes for gdb is no Python",
+            f"A fault of Cython 3.3.0 and 3.3.1. Its commands work all the same: {_CY_GDB}",
         )
-    return Check("cygdb", None, "does not start", seen[-200:])
+    if "activate_this.py" in seen:
+        return Check(
+            "cygdb",
+            None,
+            f"{of}, does not start in a virtual environment: no activate_this.py",
+            f"A fault of Cython up to 3.2 (cython#1961). Unset VIRTUAL_ENV, or: {_CY_GDB}",
+        )
+    return Check("cygdb", None, f"{of}, does not start", seen[-200:])
+
+
+#: The last version that loses its way in a function of which gcc has put a cold part elsewhere.
+_COLD_PARTS = 20
 
 
 def _lldb() -> Check:
-    version = f"{number('lldb')}, {find('lldb')}"
-    return _debugger("lldb", version, "starts and stops programs (it has no py-bt)")
+    where = find("lldb")
+    advice = ""
+    if where is not None and 0 < _major(where) <= _COLD_PARTS:
+        advice = (
+            f"Up to LLVM {_COLD_PARTS} it gets lost where gcc puts a function's cold part elsewhere: "
+            "compile with -fno-reorder-blocks-and-partition. `racelab debug` does."
+        )
+    version = f"{number('lldb')}, {where}"
+    return _debugger("lldb", version, "starts and stops programs (it has no py-bt)", advice)
