@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -509,6 +511,12 @@ def test_sanitizers_are_found_where_they_are_made(
     made = tmp_path / f"racelab/python/{series}.9t-asan-x86_64-abc/bin/python{series}td"
     made.parent.mkdir(parents=True)
     made.write_text("#!/bin/sh\n")
+    prefix = made.parent.parent
+    stamp = {
+        "made_by": toolbox.MADE_BY, "py": f"{series}t", "flavor": "asan", "machine": platform.machine(),
+        "recipe": toolbox.RECIPE, "prefix": str(prefix), "cc": "sh",
+    }  # fmt: skip
+    (prefix / toolbox.STAMP).write_text(json.dumps(stamp))
     assert toolbox.interpreter_of("asan") is None  # it cannot be run
     made.chmod(0o755)
 
