@@ -34,6 +34,7 @@ from types import ModuleType
 from typing import Any
 
 from racelab.files import write_whole
+from racelab.reports import unable
 
 if sys.platform != "win32":
     import fcntl
@@ -533,7 +534,8 @@ def _other_interpreter(executable: str, mtime_ns: int) -> _Interpreter:  # noqa:
         )
         answer = json.loads(done.stdout)
     except subprocess.CalledProcessError as error:
-        raise BuildError(f"{executable} does not run as Python: {error.stderr.strip()}") from error
+        said = unable(error.stderr) or error.stderr.strip()
+        raise BuildError(f"{executable} does not run as Python: {said}") from error
     except (OSError, subprocess.TimeoutExpired, json.JSONDecodeError) as error:
         raise BuildError(
             f"{executable} does not answer as a Python interpreter: {error}"
