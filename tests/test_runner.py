@@ -422,6 +422,30 @@ def test_a_limit_of_address_space_is_no_fault_of_the_code(which: str) -> None:
     assert "raise the limit (`ulimit -v`" in warnings[-1]
 
 
+LIMITED_FROM_THE_START = """
+import ctypes, resource, sys
+from racelab.cli import main
+ctypes.CDLL(None).prctl(24, 24, 0, 0, 0)
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+sys.exit(main(["race", "lost_update", "--variant", "fixed", "--sanitizer", "thread", "--count", "1"]))
+"""
+
+
+def test_the_command_line_says_what_to_do_about_a_limit() -> None:
+    from racelab import RaceError, racing
+
+    try:
+        racing.sanitizer_python("thread")
+    except RaceError as error:
+        pytest.skip(str(error))
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED_FROM_THE_START], capture_output=True, text=True, timeout=120
+    )
+
+    assert done.returncode == 2
+    assert "raise the limit (`ulimit -v`" in done.stderr
+
+
 def test_json_of_an_unfinished_event_is_ignored() -> None:
     from racelab.runner import parse_events
 
