@@ -110,6 +110,38 @@ def test_every_control_is_reached_by_tab_and_keeps_the_focus(page: Page) -> None
     expect(button).to_have_attribute("aria-disabled", "true")
 
 
+@pytest.mark.parametrize("slug", SLUGS)
+def test_on_a_phone_a_step_and_what_it_does_are_in_sight_together(
+    browser: Browser, base: str, slug: str
+) -> None:
+    """Thread after thread goes a step: nobody has to scroll to the buttons, nor to what they change."""
+    with web.quiet(browser, base, width=360) as page:
+        page.set_viewport_size({"width": 360, "height": 740})
+        show(page, base, slug)
+        page.locator(".rl-il-threads").evaluate("threads => threads.scrollIntoView()")
+        buttons = page.get_by_role("button", name="goes next").all()
+        for button in [*buttons, *buttons]:
+            expect(button).to_be_in_viewport(ratio=1)
+            button.dispatch_event("click")  # also where this thread cannot go on
+            for seen in (".rl-il-threads section", ".rl-il-strip", ".rl-il-memory svg"):
+                expect(page.locator(seen).first).to_be_in_viewport(ratio=0.8)
+        expect(page.get_by_role("button", name="Undo")).to_be_in_viewport(ratio=1)
+        assert web.overflow(page) == []
+
+
+def test_on_a_phone_the_code_is_unfolded(browser: Browser, base: str) -> None:
+    with web.quiet(browser, base, width=360) as page:
+        show(page, base, "get_or_make")
+        lines = page.locator(".rl-il-A li:visible")
+        few = lines.count()
+        page.get_by_label("All lines").check()
+        assert lines.count() == page.locator(".rl-il-A li").count() > few
+    with web.quiet(browser, base) as page:
+        show(page, base, "get_or_make")
+        expect(page.get_by_label("All lines")).to_be_hidden()
+        expect(page.locator(".rl-il-A li").last).to_be_visible()
+
+
 def test_a_moment_of_the_schedule_is_gone_back_to(page: Page) -> None:
     page.get_by_role("button", name=FAILS).click()
     moment = page.get_by_role("button", name="step 2: B")
@@ -183,7 +215,7 @@ def test_it_is_quick(page: Page, base: str) -> None:
         page,
         lambda: show(page, base, "lock_and_world"),
         """() => {
-             const buttons = document.querySelectorAll('.rl-il-threads button');
+             const buttons = document.querySelectorAll('.rl-il-bar button');
              const began = performance.now();
              for (const i of [0, 0, 0, 0, 0, 1, 0, 1, 1, 1]) buttons[i].click();
              return (performance.now() - began) / 10;

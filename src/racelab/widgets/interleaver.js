@@ -163,13 +163,14 @@ export const render = async ({ model, el }) => {
   const [bad, why] = [0, 1].map((k) => (label) => (state.grades[label] ?? script.outcomes?.[label] ?? [true, ""])[k]);
 
   const pick = choice({ label: "Code", options: state.variants, value: "", change: (key) => begin(key, "") });
-  const [threads, drawn, counted] = ["threads", "memory", "counted"].map((of) => h("div", { class: `rl-il-${of}` }));
+  const [threads, bar, drawn, counted] = ["threads", "bar", "memory", "counted"].map((of) => h("div", { class: `rl-il-${of}` }));
   const verdict = h("p", {});
   const strip = h("div", { class: "rl-il-strip", role: "group", "aria-label": "Schedule: go to a moment" });
   const undo = button("Undo", () => jump(at - 1), { "aria-keyshortcuts": "u" });
   const reset = button("Reset", () => { moves = ""; jump(0); }, { "aria-keyshortcuts": "r" });
-  const tasks = h("div", { class: "rl-row" }, undo, reset, button("Show me a failing schedule", () => failing()), button("Count them all", () => all()));
-  el.append(pick.element, threads, strip, verdict, tasks, drawn, counted);
+  const tasks = h("div", { class: "rl-row" }, button("Show me a failing schedule", () => failing()), button("Count them all", () => all()));
+  const whole = h("label", {}, h("input", { type: "checkbox" }), "All lines"); // for a phone
+  el.append(pick.element, whole, threads, bar, tasks, strip, verdict, drawn, counted);
   const say = announcer(el);
 
   const lines = ({ line }) => [line ?? []].flat().map((n) => [n, state.lines[name][n]]);
@@ -181,11 +182,12 @@ export const render = async ({ model, el }) => {
         String(step.line) === String(steps[k - 1]?.line) ? null : lines(step).map(([n, text]) => h("code", { "data-n": n }, text)),
         h("span", {}, step.text ?? step.note ?? "")));
       const now = h("span", { class: "rl-il-now" });
-      const go = button(`${NAMES[i]} goes next`, () => move(i), { "aria-keyshortcuts": NAMES[i] });
-      return { rows, now, go, element: h("section", { class: `rl-il-${NAMES[i]}` },
-        h("div", {}, h("strong", {}, `${NAMES[i]}: ${call}`), go), now, h("ol", {}, rows)) };
+      const own = `rl-il-${NAMES[i]}`;
+      const go = button([NAMES[i], h("span", {}, " goes next")], () => move(i), { class: own, "aria-keyshortcuts": NAMES[i] });
+      return { rows, now, go, element: h("section", { class: own }, h("strong", {}, `${NAMES[i]}: ${call}`), now, h("ol", {}, rows)) };
     });
     threads.replaceChildren(...columns.map(({ element }) => element));
+    bar.replaceChildren(...columns.map(({ go }) => go), undo, reset);
     counted.replaceChildren();
     show();
   };
