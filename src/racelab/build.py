@@ -321,7 +321,8 @@ def python_version(python: str | Path | None = None) -> str:
     """
     found = _interpreter(python)
     kind = "experimental free-threading build" if found.free_threaded else "build with the GIL"
-    return f"{found.version.split()[0]} {kind}"
+    debug = ", debug" if re.search(r"-\d+t?d-", found.suffix) else ""  # what its modules end with
+    return f"{found.version.split()[0]} {kind}{debug}"
 
 
 # ---------------------------------------------------------------------------------------------------
