@@ -12,6 +12,7 @@ import racelab as rl
 from racelab import cli
 from racelab.recording import drift, load_plan, record, recorded
 from racelab.show import find_ext
+from racelab.toolbox import interpreter_of
 
 BOOK = Path(__file__).resolve().parent.parent
 SLUGS = sorted(
@@ -71,6 +72,42 @@ def test_a_recording_comes_back_as_it_was_made(book: Path) -> None:
     assert seen.about.startswith("Recorded on ")
     assert drift("stale_size") == []
     assert not list((book / "notebooks/recorded").glob("*.new"))
+
+
+def test_a_plan_has_the_same_race_compiled_in_several_ways(book: Path) -> None:
+    """None of them stands in for another one, not when the rest is kept and not for drift."""
+    plan = book / "ext/stale_size/measure.py"
+    one = "dict(variant='fixed', count=1, rounds=50)"
+    plan.write_text(f"RACES = [{one}, dict({one}, flags=['-O0']), dict({one}, flags=['-O1'])]\n")
+    seen = record("stale_size")
+    assert [race.flags for race in seen.races] == [(), ("-O0",), ("-O1",)]
+    assert drift("stale_size") == []
+    file = book / "notebooks/recorded/stale_size.jsonl"
+    before = file.read_text()
+    (book / "ext/stale_size/measure.py").write_text(
+        plan.read_text() + "MEASUREMENTS = {'one': lambda: [{'a': 1}]}\n"
+    )
+    record("stale_size", ["one"])
+    assert file.read_text().startswith(before)
+
+    plan.write_text(plan.read_text().replace("-O1", "-O3"))
+    assert "'-O3'" in "\n".join(drift("stale_size"))
+
+
+def test_the_debug_interpreter_is_asked_for_by_name(
+    book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = book / "ext/stale_size/measure.py"
+    plan.write_text("RACES = [dict(variant='fixed', count=1, rounds=5, python='debug')]\n")
+    monkeypatch.setenv("RACELAB_DEBUG_PYTHON", "/no/such/python")
+    with pytest.raises(ValueError, match="no debug interpreter here: run `make debug`"):
+        record("stale_size")
+    monkeypatch.delenv("RACELAB_DEBUG_PYTHON")
+    if interpreter_of("debug") is None:
+        pytest.skip("needs `make debug`")
+    [race] = record("stale_size").races
+    assert "debug" in race.python
+    assert drift("stale_size") == []
 
 
 def test_only_makes_that_anew_and_keeps_the_rest(book: Path) -> None:

@@ -6,7 +6,8 @@ A line of ``notebooks/recorded/<slug>.jsonl`` is either a race (`Result.to_json_
      "date": "...", "wall_s": 12.3}
 
 What is recorded is said by ``ext/<slug>/measure.py``, where there is one: ``RACES``, a list of arguments of
-`race`, and ``MEASUREMENTS``, names of functions that return rows. ``ext/<slug>/sessions.py`` adds sessions with
+`race`, and ``MEASUREMENTS``, names of functions that return rows. A race may also have ``"flags"``, compiler flags
+for those of its lab, and ``"python": "debug"`` for the interpreter that `make debug` builds. ``ext/<slug>/sessions.py`` adds sessions with
 outside tools (see `sessions`), each a measurement of one row. A measurement that depends on other folders
 of `ext` names them in ``DEPENDS``, and the cells of chapters it uses in ``CELLS``, e.g. ("03_green", "%%c slow_counter"). Without that file, every variant of the folder's lab is raced once.
 """
@@ -21,7 +22,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -35,6 +36,8 @@ __all__ = ["Measurement", "Recorded", "Recording", "drift", "load_plan", "record
 #: What is raced where measure.py says nothing: enough for an interval, and over in a cup of tea for all labs.
 DEFAULT_RACE = {"count": 30, "seconds": 6.0}
 Rows = list[dict[str, Any]]
+#: How a plan names the debug interpreter, and what its version says.
+DEBUG = "debug"
 
 
 @dataclass(frozen=True)
@@ -254,7 +257,7 @@ def is_recorded(folder: Path) -> bool:
 def _filled(slug: str, number: int, race: Mapping[str, Any]) -> dict[str, Any]:
     from racelab.racing import race as run
 
-    unknown = set(race) - set(inspect.signature(run).parameters)
+    unknown = set(race) - set(inspect.signature(run).parameters) - {"flags"}
     if unknown:
         raise ValueError(
             f"ext/{slug}/measure.py: RACES[{number}]: race() has no {sorted(unknown)}."
@@ -366,7 +369,7 @@ def _race_line(
             return kept[0].to_json_line()
     asked = ", ".join(f"{key}={value}" for key, value in race.items() if key != "lab")
     say(f"{race['lab']}: {asked}")
-    seen = run(**race, progress=False)
+    seen = run(**_arguments(race), progress=False)
     if not seen.ran:
         raise ValueError(f"{race['lab']}, {asked}: nothing was run. Nothing is recorded.\n{seen}")
     say(
@@ -375,13 +378,34 @@ def _race_line(
     return seen.to_json_line()
 
 
+def _arguments(race: Mapping[str, Any]) -> dict[str, Any]:
+    """What `race` is called with: a plan may give compiler flags, and names an interpreter by its kind."""
+    from racelab.lab import find_lab
+    from racelab.toolbox import interpreter_of
+
+    asked = dict(race)
+    flags = asked.pop("flags", None)
+    if flags is not None:
+        asked["lab"] = replace(find_lab(asked["lab"]), flags=flags)
+    if asked.get("python") == DEBUG:
+        asked["python"] = interpreter_of(DEBUG)
+        if asked["python"] is None:
+            raise ValueError(f"{race['lab']}: no {DEBUG} interpreter here: run `make {DEBUG}`.")
+    return asked
+
+
 def _same(race: Mapping[str, Any], old: Result) -> bool:
     """Whether a recorded race is the one that the plan describes."""
+    from racelab.lab import find_lab
+
+    flags = race["flags"] if "flags" in race else find_lab(race["lab"]).flags
     asked = {key: race[key] for key in ("variant", "threads", "mode", "release") if key in race}
     gil = {"auto": None, 0: False, 1: True}[race.get("gil", "auto")]
     return (
         old.lab == Path(str(race["lab"])).stem
         and old.widened == race.get("widen", False)
+        and list(old.flags) == list(flags)
+        and (DEBUG in old.python) == (race.get("python") == DEBUG)
         and (gil is None or old.gil == gil)
         and all(getattr(old, key) == value for key, value in asked.items())
     )
