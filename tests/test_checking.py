@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -224,11 +225,15 @@ def test_an_answer_that_is_too_dear_to_be_measured_is_no_pass(
     one = load_exercise(ROOT / "exercises/reset_cache/exercise.py")
     assert check(one, one.text("no_cache")).reason == "cost"
 
-    judge = checking._Check(one, None, 1.0)
-    ended = SimpleNamespace(outcome="hang", returned=None, traceback="")
-    monkeypatch.setattr(judge, "_in_child", lambda *_: ended)
+    monkeypatch.setattr(checking, "COST_S", 3.0)
+    endless = "PyObject *data)\n{"
+    judge = checking._Check(
+        one,
+        with_line(one.text("solution"), endless, "    for (volatile int on = 1; on;) {\n    }"),
+        1.0,
+    )
     with pytest.raises(checking._Stop) as stop:
-        judge._cheap(judge._build(one.text("solution"), "solution"))
+        judge._cheap(judge._compiled())
 
     assert (stop.value.verdict, stop.value.reason) == ("FAIL", "cost")
 
@@ -486,6 +491,84 @@ def test_another_module_name_is_said_so(pair: Exercise, tmp_path: Path) -> None:
 
     assert verdict.reason == "compile"
     assert "PyInit_two_counters" in verdict.says
+
+
+@pytest.mark.parametrize("name", ["ada.pyx", "ada-smith.pyx", "7 tries.pyx"])
+def test_a_cython_answer_may_be_called_anything(tmp_path: Path, name: str) -> None:
+    """People hand in files named after themselves; Cython would take the module's name from there."""
+    one = load_exercise(ROOT / "exercises/cache_race/exercise.py")
+    file = tmp_path / name
+    file.write_text(one.text("solution"))
+    judge = checking._Check(one, file, 1.0)
+
+    judge._single(judge._compiled())
+
+    assert dict(judge.steps)["by itself"] == "right answers"
+
+
+@pytest.mark.parametrize("name", ["ada.c", "ada-smith.c", "7 tries.c"])
+def test_a_c_answer_may_be_called_anything(pair: Exercise, tmp_path: Path, name: str) -> None:
+    """A comment may name another init function, too."""
+    file = tmp_path / name
+    file.write_text("/* Not PyInit_ada. */\n" + pair.text("solution"))
+    judge = checking._Check(pair, file, 1.0)
+
+    judge._single(judge._compiled())
+
+    assert dict(judge.steps)["by itself"] == "right answers"
+
+
+def test_a_module_that_is_called_otherwise_is_told_in_a_text_too(pair: Exercise) -> None:
+    verdict = check(pair, pair.text("starter").replace("PyInit_two_counters", "PyInit_mine"))
+
+    assert verdict.reason == "compile"
+    assert "PyInit_two_counters" in verdict.says
+
+
+def test_an_error_in_a_file_of_another_name_is_at_its_line(tmp_path: Path) -> None:
+    one = load_exercise(ROOT / "exercises/cache_race/exercise.py")
+    text = one.text("solution") + "\nraise ValueError('not this one')\n"
+    file = tmp_path / "ada.pyx"
+    file.write_text(text)
+
+    verdict = check(one, file)
+
+    line = text.splitlines().index("raise ValueError('not this one')") + 1
+    said = dict(verdict.steps)["by itself"]
+    assert said.endswith(f"line {line} of ada.pyx: raise ValueError('not this one')"), said
+
+
+@pytest.fixture
+def including(pair: Exercise, tmp_path: Path) -> checking._Check:
+    """A check of a solution that includes a header beside it."""
+    (tmp_path / "mine.h").write_text("#include <stdatomic.h>\n")
+    text = pair.text("solution").replace("<stdatomic.h>", '"mine.h"')
+    assert '"mine.h"' in text
+    file = tmp_path / "ada.c"
+    file.write_text(text)
+    judge = checking._Check(pair, file, 1.0)
+    judge._compiled()
+    return judge
+
+
+def test_an_answer_finds_its_own_header_at_every_step(including: checking._Check) -> None:
+    """It is compiled three times: as it is, with each step held open, and for ThreadSanitizer."""
+    assert isinstance(including._answer(flags=checking.EVERY_STEP), Built)
+    assert isinstance(including._answer(sanitizer="thread"), Built)
+
+
+def test_an_answer_that_was_saved_meanwhile_is_judged_as_it_was_read(
+    including: checking._Check,
+) -> None:
+    assert including.file is not None
+    changed = including.read[0].replace('"mine.h"', "<stdatomic.h>")
+    including.file.write_text("this would not compile\n")
+    including.read = changed, "ada.c"
+
+    built = including._answer()
+
+    assert isinstance(built, Built)
+    assert including.file is None
 
 
 def on_one_core(file: Path, which: str, change: str = "", before: str = "") -> dict[str, object]:
@@ -806,6 +889,41 @@ def test_without_its_interpreter_thread_sanitizer_is_one_quiet_line(
     assert "make tsan" in judge.steps[0].text
 
 
+def test_why_thread_sanitizer_was_left_out_is_told_truly(pair: Exercise) -> None:
+    """An answer that does not compile for it is no interpreter that is not there."""
+    try:
+        checking.sanitizer_python("thread")
+    except checking.RaceError as missing:
+        pytest.skip(str(missing))
+    only_there = (
+        "#ifdef __SANITIZE_THREAD__\n#error not for me\n#endif\n"
+        "#ifdef __clang__\n#if __has_feature(thread_sanitizer)\n#error not for me\n#endif\n#endif\n"
+    )
+    text = only_there + pair.text("solution")
+    judge = checking._Check(pair, text, 1.0)
+    judge._compiled()
+
+    SANITIZED(judge)
+
+    assert judge.steps[-1].name == "note"
+    assert "not for me" in judge.steps[-1].text
+    assert "does not compile" in judge.steps[-1].text
+    assert "make tsan" not in judge.steps[-1].text
+
+
+def test_thread_sanitizer_sees_an_answer_with_a_header_of_its_own(
+    including: checking._Check,
+) -> None:
+    try:
+        checking.sanitizer_python("thread")
+    except checking.RaceError as missing:
+        pytest.skip(str(missing))
+
+    SANITIZED(including)
+
+    assert including.steps[-1].name == "sanitizer", including.steps
+
+
 # -- words --------------------------------------------------------------------------------------------
 
 
@@ -1090,6 +1208,129 @@ def test_a_question_is_answered_in_words_of_its_own() -> None:
     assert "thread" not in str(verdict)
 
 
+COMPUTES = """
+import sys, time
+from racelab.exercise import Exercise, Trial
+
+def long(module):
+    # Only the hard way of asking is slow here, whatever the answer is.
+    while module.__doc__ == "slow":
+        time.perf_counter()
+    module.test(sys.float_info)
+
+exercise = Exercise("one_test", title="Write a test", chapter="12_critical_section", level="easy", minutes=5,
+                    goal="A test.", hints=("Which?",), {how})
+"""
+HOWS = {
+    "single": "single=long",
+    "trial": 'trials=(Trial("a float", long, fails=False, why="Floats are fine.", runs=2),)',
+}
+ENDLESS = "def test(_):\n    while True:\n        pass\n"
+
+
+@pytest.fixture(params=HOWS)
+def computes(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], checking._Check]:
+    """Makes a check of an answer where the stored solution does this."""
+
+    def of(solution: str, answer: str) -> checking._Check:
+        file = tmp_path / "one_test/exercise.py"
+        file.parent.mkdir()
+        file.write_text(COMPUTES.format(how=HOWS[request.param]))
+        (file.parent / "solution.py").write_text(solution)
+        return checking._Check(load_exercise(file), answer, 1.0)
+
+    return of
+
+
+@pytest.mark.parametrize("limit", ["busy", "time"])
+def test_what_the_stored_solution_cannot_do_here_either_is_no_fail(
+    computes: Callable[[str, str], checking._Check], monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """A machine that has no time for the answer: neither right nor wrong."""
+    monkeypatch.setattr(checking, "SINGLE_S", 1.0)
+    monkeypatch.setattr(checking, "TRIAL_S", 1.0)
+    slow = '"slow"\ndef test(_):\n    pass\n'
+    if limit == "time":
+        monkeypatch.setattr(checking, "WALL_S", 3.0)
+        slow = "import time\ndef test(_):\n    time.sleep(60)\n"
+
+    verdict = computes(slow, slow + "# mine\n").run()
+
+    assert (verdict.verdict, verdict.reason, verdict.exit_status) == ("INCONCLUSIVE", "too-slow", 3)
+    assert "neither did the stored solution" in verdict.steps[-1].text
+    assert "check again" in verdict.says
+
+
+def test_what_the_stored_solution_can_do_here_is_asked_for(
+    computes: Callable[[str, str], checking._Check], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "SINGLE_S", 1.0)
+    monkeypatch.setattr(checking, "TRIAL_S", 1.0)
+
+    verdict = computes("def test(_):\n    pass\n", ENDLESS).run()
+
+    assert verdict.verdict == "FAIL", str(verdict)
+    assert "it did not come to an end" in str(verdict)
+    assert "computed all the time" in verdict.says
+
+
+def test_a_deadlock_is_the_answers_own_whatever_the_stored_solution_does(
+    computes: Callable[[str, str], checking._Check], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "SINGLE_S", 1.0)
+    monkeypatch.setattr(checking, "TRIAL_S", 1.0)
+    locks = "import _thread\ndef test(_):\n    one = _thread.allocate_lock()\n    one.acquire()\n    one.acquire()\n"
+
+    verdict = computes(ENDLESS, locks).run()
+
+    assert verdict.verdict == "FAIL", str(verdict)
+    assert "takes twice" in verdict.says
+
+
+def test_a_turn_that_takes_all_the_time_still_leaves_some_for_the_open_window(
+    pair: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its counts were thrown away, and the verdict was about 0 of 0 rounds."""
+    solution = pair.text("solution")
+    monkeypatch.setattr(type(pair), "text", lambda _self, _which="starter": solution)
+
+    verdict = check(pair, solution + "\n", seconds=0.5)
+
+    assert (verdict.verdict, verdict.reason, verdict.widened) == ("INCONCLUSIVE", "no-power", True)
+    assert verdict.power_rounds > 0
+    assert verdict.rounds > 0
+    assert "0 of 0" not in str(verdict)
+    assert "--seconds 2.5." in verdict.says
+
+
+def test_what_is_being_done_says_how_far_it_is_and_how_long_it_may_take(pair: Exercise) -> None:
+    """On a machine that is busy it takes longer, which nobody could tell from a check that hangs."""
+    said: list[str] = []
+
+    check(pair, pair.text("solution"), on_doing=said.append)
+
+    assert said[:2] == ["compiling", "trying it out, at most 8 s, or 60 s on a busy machine"]
+    racing = [text for text in said if text.startswith("racing: ")]
+    assert racing
+    for text in racing:
+        assert re.fullmatch(
+            r"racing: [\d,]+ (of about [\d,]+ rounds|rounds, .*starter( yet)?)( with .*)?, at most \d+ s",
+            text,
+        ), text
+    assert any("of about" in text for text in racing)
+
+
+def test_more_time_is_asked_for_as_a_notebook_takes_it() -> None:
+    says = "1,000 clean rounds would decide. Give it more: --seconds 2.5."
+    verdict = checking.Verdict("two_counters", "INCONCLUSIVE", "too-slow", (), says)
+
+    assert (
+        "more: rl.check(&quot;two_counters&quot;, seconds=2.5), or %%check two_counters --seconds 2.5.<"
+        in verdict._repr_html_()
+    )
+    assert "more: --seconds 2.5." in str(verdict)
+
+
 # -- marks ------------------------------------------------------------------------------------------
 
 
@@ -1164,6 +1405,23 @@ def test_start_keeps_what_the_learner_wrote_and_reset_keeps_it_beside(desk: Path
     second = exercise.reset()
     assert (first.read_text(), second.read_text()) == ("mine", "mine too")
     assert path.is_relative_to(desk)
+
+
+@pytest.mark.usefixtures("desk")
+def test_reset_never_writes_over_what_an_earlier_one_kept() -> None:
+    exercise = find_exercise("two_counters")
+    path = exercise.start()
+    kept = []
+    for text in ("first", "second"):
+        path.write_text(text)
+        kept.append(exercise.reset())
+    kept[0].unlink()
+
+    path.write_text("third")
+    last = exercise.reset()
+
+    assert (kept[1].read_text(), last.read_text()) == ("second", "third")
+    assert last.name == "two_counters.c.before-reset-3"
 
 
 def test_the_folder_is_found_from_anywhere_in_the_book_and_said_where_it_is_not(
@@ -1286,7 +1544,10 @@ def test_in_a_terminal_something_moves_every_second(desk: Path) -> None:
 
     assert max(gaps) < 2, gaps
     assert any(
-        re.search(r"cache_race: \d+ s, racing: [\d,]+ repetitions so far", line) for line in lines
+        re.search(
+            r"cache_race: \d+ s, racing: [\d,]+ of about [\d,]+ repetitions, at most 20 s", line
+        )
+        for line in lines
     ), lines
     assert lines[-1].startswith("cache_race "), "the verdict takes the line's place"
 

@@ -6,7 +6,7 @@ import re
 import time
 from pathlib import Path
 
-from racelab.exercise import Exercise, ExerciseError
+from racelab.exercise import ExerciseError
 from racelab.racing import _cpu_seconds
 from racelab.runner import Ending
 
@@ -53,6 +53,11 @@ def read(file: Path, slug: str) -> str:
     return data.decode("utf-8", "replace")
 
 
+def modules_in(text: str) -> list[str]:
+    """Names of the modules that a C source names an init function for."""
+    return re.findall(r"\bPyInit_(\w+)", text)
+
+
 class Stuck:
     """Ends a child that has computed for too long, or in which nothing will ever move again.
 
@@ -96,18 +101,23 @@ def _waits(pid: int) -> list[tuple[str, str]] | None:
     return found
 
 
-def hung_in(stacks: str, exercise: Exercise) -> list[str]:
-    """The calls that did not return, as lines of source: the innermost of each thread that the exercise knows of."""
+def hung_in(stacks: str, name: str) -> list[str]:
+    """The calls that did not return, as lines of source: the innermost of each thread that the exercise knows of.
+
+    Args:
+        stacks: faulthandler's, of every thread.
+        name: what they call the learner's file.
+    """
     found = []
     for stack in re.split(r"(?m)^(?:Current t|T)hread .*$", stacks):
         for file, line in re.findall(r'File "([^"]+)", line (\d+)', stack):
             path = Path(file)
-            if path.name not in ("exercise.py", exercise.file_name) or not path.is_file():
+            if path.name not in ("exercise.py", name) or not path.is_file():
                 continue
             text = line_of(path.read_text(encoding="utf-8", errors="replace"), int(line))
             asserted = re.match(r"assert (.+), (?:f?[\"'].*|\()$", text)
             text = asserted[1] if asserted else text
-            mine = path.name == exercise.file_name
+            mine = path.name == name
             found.append(f"line {line} of {path.name}: {text}" if mine else f"`{text}`")
             break
     return list(dict.fromkeys(found))

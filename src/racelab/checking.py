@@ -13,6 +13,7 @@ from __future__ import annotations
 import builtins
 import hashlib
 import math
+import re
 import tempfile
 import textwrap
 import time
@@ -59,6 +60,8 @@ _BUSY = (
 )
 _NOT_JUDGED = "What judges could not be run here, which says nothing about your answer:"
 
+#: How a verdict asks for more time, as it is typed in a terminal.
+_MORE_TIME = re.compile(r"--seconds (\d+(?:\.\d+)?)")
 _NO_STEPS = (
     "On this machine only an open window shows the bug. RACE_POINT() may stand anywhere, and with every step held "
     "open nothing could be shown here. Try a machine with more cores."
@@ -71,6 +74,7 @@ SLOW = 8.0
 #: What is asked for where the window cannot be held open because the answer has no race point left.
 WITHOUT_POINT = 10
 SANITIZED_ROUNDS = 200
+SANITIZED_S = 60.0
 #: Makes every access to memory a race point: every_step.h says how.
 EVERY_STEP = (
     "-D_GNU_SOURCE",
@@ -159,10 +163,16 @@ class Verdict:
 
     def _repr_html_(self) -> str:
         caption = f"{self.exercise}: {self._word} ({self.conditions}, {self.seconds:.0f} s)"
-        # What is typed in a terminal has a twin in a notebook.
-        typed = f"racelab hint {self.exercise}", f'rl.hint("{self.exercise}")'
-        rows = [(name, text.replace(*typed)) for name, text in self._rows()]
+        rows = [(name, self._in_a_notebook(text)) for name, text in self._rows()]
         return f'<div role="status">{rows_to_html(rows, caption)}</div>'
+
+    def _in_a_notebook(self, text: str) -> str:
+        """What is typed in a terminal has a twin in a notebook."""
+        slug = self.exercise
+        text = text.replace(f"racelab hint {slug}", f'rl.hint("{slug}")')
+        return _MORE_TIME.sub(
+            rf'rl.check("{slug}", seconds=\1), or %%check {slug} --seconds \1', text
+        )
 
     def as_json(self) -> dict[str, Any]:
         """What `racelab check --json` prints."""
@@ -293,7 +303,8 @@ class _Check:
     widened: bool = False
     #: How many times as many clean runs the answer must show as its kind would.
     more: float = 1.0
-    #: Seconds that went before it was known that the window must be held open.
+    #: Seconds that went before it was known that the window must be held open: they are given back, since one turn
+    #: may have taken all there were.
     late: float = 0.0
     #: Count and rounds of a slice, where they are not the usual ones.
     size: dict[str, Any] = field(default_factory=dict)
@@ -303,6 +314,8 @@ class _Check:
     hung: str = ""
     #: Text of the answer, read once, and what to call it.
     read: tuple[str, str] = ("", "")
+    #: The answer's file while it still holds that text; None for one that came as text.
+    file: Path | None = None
     #: Where Python files are put that came as text.
     folder: str = ""
 
@@ -365,10 +378,10 @@ class _Check:
     def _judge(self) -> None:
         self._doing("compiling")
         answer = self._compiled()
-        self._doing("trying it out")
+        self._doing(f"trying it out, {_at_most(SINGLE_S)}")
         self._single(answer)
         for trial in self.exercise.trials:
-            self._doing(f"trying your test on: {trial.name}")
+            self._doing(f"trying your test on: {trial.name}, {_at_most(TRIAL_S)}")
             self._tried(answer, trial)
         if self.exercise.lab is None:
             raise _Stop("PASS", "right", self._asked_for())
@@ -379,9 +392,9 @@ class _Check:
             self._every_step()
         else:
             self._held_open(starter, answer)
-        self._doing("racing under ThreadSanitizer")
+        self._doing(f"racing under ThreadSanitizer, at most {SANITIZED_S:.0f} s per child")
         self._sanitized()
-        self._doing("measuring what it costs")
+        self._doing(f"measuring what it costs, {_at_most(COST_S)} each time")
         self._cheap(answer)
         bound = zero_failure_bound(max(1, self.yours.runs))
         raise _Stop(
@@ -431,26 +444,46 @@ class _Check:
         return text, str(file), file
 
     def _compiled(self) -> _Module:
-        text, name, file = self._source()
+        text, name, self.file = self._source()
         self.read = text, name
         if text.strip() == self.exercise.text("starter").strip():
             self._say("note", "this is the starter: nothing has been changed yet")
-        python = self.exercise.source.suffix == ".py"
+        slug = self.exercise.slug
+        named = [] if self.exercise.source.suffix in (".py", ".pyx") else answers.modules_in(text)
+        if named and slug not in named:
+            self._say("compiles", f"its module is called {named[0]}")
+            raise _Stop("FAIL", "compile", f"Keep the module's name: PyInit_{slug}.")
         try:
-            built = compile(file) if file and not python else self._build(text, name)
+            built = self._answer()
         except (BuildError, SyntaxError) as error:
             self._say("compiles", "no")
             said = (
                 answers.syntax_words(error, text) if isinstance(error, SyntaxError) else str(error)
             )
             raise _Stop("FAIL", "compile", f"{said}\nMend that, then check again.") from None
-        if isinstance(built, Path):
-            return built
-        if built.name != self.exercise.slug:
-            self._say("compiles", f"yes, but the module is called {built.name}")
-            raise _Stop("FAIL", "compile", f"Keep the module's name: PyInit_{self.exercise.slug}.")
-        self._say("compiles", "yes, with warnings" if built.log else "yes")
+        if isinstance(built, Built):
+            self._say("compiles", "yes, with warnings" if built.log else "yes")
         return built
+
+    def _answer(self, **how: Any) -> _Module:
+        """The answer, compiled: where its file is, so that it finds what it includes, whatever the file is called."""
+        if self.file is None or self.exercise.source.suffix == ".py":
+            return self._build(*self.read, **how)
+        try:
+            same = answers.read(self.file, self.exercise.slug) == self.read[0]
+        except ExerciseError:
+            same = False
+        if not same:  # saved again meanwhile: what was judged so far is what was read
+            self.file = None
+            return self._build(*self.read, **how)
+        return compile(self.file, name=self.exercise.slug, **how)
+
+    @property
+    def _file_name(self) -> str:
+        """What stacks and reports call the answer's file."""
+        if self.file is None or self.exercise.source.suffix == ".py":
+            return self.exercise.file_name
+        return self.file.name
 
     def _build(self, text: str, origin: str, **how: Any) -> _Module:
         suffix = self.exercise.source.suffix
@@ -511,6 +544,28 @@ class _Check:
             raise _Stop("INCONCLUSIVE", "too-slow", _BUSY)
         return replace(seen, returned=value)
 
+    def _could_be_told(self, seen: Ending, body: str, cpu_s: float, step: str) -> None:
+        """An answer that did not come to its end where the stored one does not, either, was not judged.
+
+        A deadlock is the answer's own, and so is what an assertion has said: no load makes either of them.
+        """
+        if seen.outcome != "hang" or self.hung == "deadlock" or answers.asserted(seen):
+            return
+        hung, doing = (
+            self.hung,
+            f"{step}: it did not come to an end; does the stored solution here?",
+        )
+        self._doing(doing)
+        stored = self._in_child(
+            self._build(self.exercise.text("solution"), "solution"), body, cpu_s, step
+        )
+        self.hung = hung
+        if stored.outcome == "hang":
+            self._say(
+                step, "it did not come to an end, and neither did the stored solution after it"
+            )
+            raise _Stop("INCONCLUSIVE", "too-slow", _BUSY)
+
     def _single(self, answer: _Module) -> None:
         """Right answers where nothing is raced, and a GIL that stays off."""
         body = "exercise.single(module)" if self.exercise.single else "pass"
@@ -526,6 +581,7 @@ class _Check:
             if self.exercise.single:
                 self._say(step, right)
             return
+        self._could_be_told(seen, body, SINGLE_S, step)
         text = self._ending_words(seen)
         if self._asks and self.tries is not None:
             text = answers.told(text, self.tries)
@@ -566,6 +622,7 @@ class _Check:
         """
         seen = self._in_child(answer, body, TRIAL_S, trial.name)
         self._gil_must_stay_off(trial.name, seen.gil_enabled)
+        self._could_be_told(seen, body, TRIAL_S, trial.name)
         if seen.outcome != "ok" or not isinstance(seen.returned, dict):
             self._say(trial.name, self._ending_words(seen))
             says = f"A test says that it failed; it does not hang or die. {trial.why}"
@@ -580,7 +637,7 @@ class _Check:
 
     def _ending_words(self, seen: Ending) -> str:
         """How a child with one thread ended, in the learner's words."""
-        place = answers.place_of(seen.traceback, self.exercise.file_name, self.read[0])
+        place = answers.place_of(seen.traceback, self._file_name, self.read[0])
         asserted = answers.asserted(seen)
         if asserted:  # also where it died or hung behind it: this is what the learner can use
             return asserted if "\n" in asserted else asserted + place
@@ -589,7 +646,7 @@ class _Check:
             return last.removeprefix("AssertionError: ") + place
         if seen.outcome == "hang":
             how = "it did not come to an end"
-            calls = answers.hung_in(seen.traceback, self.exercise)
+            calls = answers.hung_in(seen.traceback, self._file_name)
             return f"{how}; it hung in {' and in '.join(calls)}" if calls else how
         if seen.outcome.startswith("exit("):
             return f"it ended the process by itself, with {seen.outcome}, before it was judged"
@@ -600,15 +657,15 @@ class _Check:
         if machine.cores_usable() < 2:
             self._widen(f"{cores_words(machine.cores_usable())}: the window is held open")
         begin = time.monotonic()
-        self._doing("racing")
+        self._doing(f"racing, at most {_shown(self.seconds)}")
         for used in self._turns(starter, answer, begin):
-            self._doing(f"racing: {self.yours.runs:,} {self._unit}s so far")
             if self.yours.failed:
                 self._say_power()
                 self._fail()
             if not self.power.failed and not self.widened and used > min(POWER_S, self.seconds / 3):
                 self._widen("the starter shows nothing here by itself: the window is held open")
                 self.power, self.yours = _Count(), _Count()
+                self.late = used
             if self._too_rare(starter, answer, used):
                 self._widen("the starter fails too rarely here by itself: the window is held open")
                 self.power, self.yours = _Count(), _Count()
@@ -617,13 +674,14 @@ class _Check:
                 self._ask_for_more(starter, answer)
                 if self.yours.runs >= self._needed:
                     break
+            self._doing(self._so_far(self._needed))
         self._say_power()
         self._must_have_raced()
         if not self.power.failed:
             raise _Stop(
                 "INCONCLUSIVE",
                 "no-power",
-                f"This machine ({cores_words(machine.cores_usable())}) does not show the bug, so a clean run says nothing.\nTry a machine with more cores, or more time: --seconds {self.seconds * 5:g}.",
+                f"This machine ({cores_words(machine.cores_usable())}) does not show the bug, so a clean run says nothing.\nTry a machine with more cores, or more time: {self._more_time}.",
             )
         if self.widened:
             self._needs_a_race_point(starter, answer)
@@ -640,10 +698,26 @@ class _Check:
             )
         self._say("yours", text)
 
+    def _so_far(self, needed: float, how: str = "") -> str:
+        """How far the race is, what would end it, and how long it may take."""
+        runs = f"{self.yours.runs:,}"
+        if not self.power.failed:
+            rest = f"{self._unit}s{how}, nothing from the starter yet"
+        elif self.yours.runs < needed:
+            rest = f"of about {needed:,.0f} {self._unit}s{how}"
+        else:
+            rest = f"{self._unit}s{how}, {self.power.failed} of {ENOUGH_FAILURES} failures of the starter"
+        return f"racing: {runs} {rest}, at most {_shown(self.seconds + self.late)}"
+
+    @property
+    def _more_time(self) -> str:
+        more = f"{self.seconds * 5:.2f}".rstrip("0").rstrip(".")
+        return f"--seconds {more}"
+
     def _too_slow(self, needed: float) -> str:
         return (
             f"{self._why_more}{needed:,.0f} clean {self._unit}s would decide, and there was time for "
-            f"{self.yours.runs:,}. Give it more: --seconds {self.seconds * 5:g}."
+            f"{self.yours.runs:,}. Give it more: {self._more_time}."
         )
 
     def _too_rare(self, starter: _Module, answer: _Module, used: float) -> bool:
@@ -833,17 +907,14 @@ class _Check:
         before, self.late = (self.power, self.yours), 0.0
         self.power, self.yours = _Count(), _Count()
         try:
-            starter, answer = (
-                self._build(text, origin, flags=EVERY_STEP)
-                for text, origin in ((self.exercise.text("starter"), "starter"), self.read)
-            )
+            starter = self._build(self.exercise.text("starter"), "starter", flags=EVERY_STEP)
+            answer = self._answer(flags=EVERY_STEP)
         except BuildError:
             raise _Stop("INCONCLUSIVE", "no-power", _NO_STEPS) from None
         begin = time.monotonic()
         if self._lab.mode == "rounds":
             self.size = {"count": 4, "rounds": FIRST_ROUNDS // 4}
         for used in self._turns(starter, answer, begin):
-            self._doing(f"racing: {self.yours.runs:,} {self._unit}s with every step held open")
             if self.yours.failed:
                 self._say_power(", with every step held open")
                 self._fail(" while every step is held open")
@@ -853,6 +924,7 @@ class _Check:
             needed = max(least, clean_needed(self.power.low) * self.more)
             if self.power.failed >= ENOUGH_FAILURES and self.yours.runs >= needed:
                 break
+            self._doing(self._so_far(needed, " with every step held open"))
         else:
             self._say_power(", with every step held open")
             if self.power.failed < ENOUGH_FAILURES:
@@ -869,22 +941,40 @@ class _Check:
         """A few rounds under ThreadSanitizer, where its interpreter is there."""
         if self.exercise.source.suffix == ".py":
             return
-        lab, name = self._lab, self.exercise.file_name
+        lab = self._lab
         how: dict[str, Any] = {"count": 3, "rounds": None}
         if lab.mode == "rounds":
             how = {"count": 1, "rounds": SANITIZED_ROUNDS}
         try:
             python = sanitizer_python("thread")
-            built = self._build(*self.read, python=python, sanitizer="thread")
+        except RaceError as missing:
+            self._say("note", f"left out: ThreadSanitizer: {missing}")
+            return
+        try:
+            built = self._answer(python=python, sanitizer="thread")
             assert isinstance(built, Built)
             seen = race(
-                lab, modules=[built], sanitizer="thread", progress=False, timeout_s=60, **how
+                lab,
+                modules=[built],
+                sanitizer="thread",
+                progress=False,
+                timeout_s=SANITIZED_S,
+                **how,
             )
-        except (RaceError, BuildError):
-            self._say("note", "left out: ThreadSanitizer, which is not there (make tsan)")
+        except BuildError as error:
+            first = str(error).partition("\n")[0]
+            said = f": {error.message}" if error.message else ""
+            self._say(
+                "note", f"left out: ThreadSanitizer, for which it does not compile: {first}{said}"
+            )
+            return
+        except RaceError as error:
+            self._say(
+                "note", f"left out: ThreadSanitizer, under which it could not be raced: {error}"
+            )
             return
         every = [report for report, _ in seen.reports]
-        mine = [report for report in every if _by(report, name)]
+        mine = [report for report in every if _by(report, self._file_name)]
         rounds = seen.rounds if lab.mode == "rounds" else len(seen.ran)
         if mine:
             self._say("sanitizer", self._report_words(mine))
@@ -899,7 +989,7 @@ class _Check:
 
     def _report_words(self, mine: list[Report]) -> str:
         """The two accesses of a report, at the learner's lines; of several, one with both sides in the answer."""
-        name = self.exercise.file_name
+        name = self._file_name
         first = max(mine, key=lambda r: sum(_in(stack, name) is not None for stack in r.accesses))
         said = [first.kind]
         for stack in first.accesses:
@@ -952,6 +1042,7 @@ class _Check:
         for _ in range(2):
             for name, built in (("answer", answer), ("solution", solution)):
                 seen = self._in_child(built, body, COST_S, "cost")
+                self._could_be_told(seen, body, COST_S, "cost")
                 if seen.outcome != "ok" and name == "answer":
                     self._say("cost", self._ending_words(seen))
                     says = f"{COST_CALLS:,} calls, one after another, must come to an end."
@@ -979,6 +1070,15 @@ def _by(report: Report, name: str) -> bool:
 def _has_race_point(built: _Module) -> bool:
     """Whether a RACE_POINT() was compiled into a module: only then the header leaves its variable's name in it."""
     return isinstance(built, Built) and b"RACELAB_WIDEN" in built.path.read_bytes()
+
+
+def _shown(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds:.2g} s"
+
+
+def _at_most(cpu_s: float) -> str:
+    """How long a child with one thread may compute, and wait."""
+    return f"at most {_shown(cpu_s)}, or {_shown(WALL_S)} on a busy machine"
 
 
 def _percent(share: float) -> str:

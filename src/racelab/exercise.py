@@ -280,8 +280,11 @@ class Exercise:
         """
         mine, kept = self.learners, None
         if mine.exists() and mine.read_text(encoding="utf-8", errors="replace") != self.text():
-            taken = len(list(mine.parent.glob(f"{mine.name}.before-reset-*")))
-            kept = mine.replace(mine.with_name(f"{mine.name}.before-reset-{taken + 1}"))
+            old = mine.parent.glob(f"{mine.name}.before-reset-*")
+            taken = [int(n) for one in old if (n := one.name.rpartition("-")[2]).isdecimal()]
+            kept = mine.replace(
+                mine.with_name(f"{mine.name}.before-reset-{max(taken, default=0) + 1}")
+            )
         self.start()
         return kept
 
