@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -120,7 +121,9 @@ def _probe(executable: Path, modules: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _hinted(line: str, printed: str) -> str:
-    if "ThreadSanitizer" in printed and "memory" in printed:
+    if re.search(r"Sanitizer \w+ to allocate|rlimit\(\) failed|ReserveShadowMemoryRange", printed):
+        return f"{line} (a sanitizer needs more address space: raise the limit, `ulimit -v`)"
+    if "ThreadSanitizer" in printed and ("memory" in printed or "ADDR_NO_RANDOMIZE" in printed):
         return f"{line} (ThreadSanitizer needs `sudo sysctl vm.mmap_rnd_bits=28` on this kernel)"
     return line
 

@@ -2,7 +2,8 @@
 
 As root on Debian and Ubuntu apt-get installs what is missing; elsewhere the last line says what to run. LLVM is of the
 version that ThreadSanitizer's interpreter is built with (`_compile.CLANG_TO_INSTALL`); where a system does not have that,
-its own. Nothing of this is needed to read the book: what cannot be run is shown as it was recorded.
+another, but none before `_compile.OLDEST_CLANG`. Nothing of this is needed to read the book: what cannot be run is shown
+as it was recorded.
 
 Exit status: 0 all there, 1 something is missing (the last line says what to do), 130 interrupted.
 """
@@ -10,16 +11,19 @@ Exit status: 0 all there, 1 something is missing (the last line says what to do)
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 import _debian
-from _compile import CLANG_TO_INSTALL
-from _steps import Trouble, say
+from _compile import CLANG_TO_INSTALL, OLDEST_CLANG
+from _steps import Trouble, capture, say
 
 INTERRUPTED = 130
+ASK_LIMIT_S = 30.0
+OF_LLVM = ("lldb", "clang", "llvm-symbolizer")
 #: Program to its Debian packages: of LLVM's version that we want, and the system's own.
 PACKAGES = {
     "gdb": ("gdb", "gdb"),
@@ -29,13 +33,52 @@ PACKAGES = {
 }
 
 
-def missing() -> list[str]:
-    """Programs of which neither our version nor the system's own is on PATH."""
-    return [
-        program
-        for program in PACKAGES
-        if not (shutil.which(f"{program}-{CLANG_TO_INSTALL}") or shutil.which(program))
-    ]
+def version(path: str) -> str:
+    """What a program says its version is, e.g. "19.1.7"; "" where it says none."""
+    try:
+        _, printed = capture([path, "--version"], limit_s=ASK_LIMIT_S)
+    except Trouble:
+        return ""
+    # "GNU gdb (Debian 13.1-3) 13.1": of its first line with a number the last one is gdb's own.
+    lines = (re.findall(r"\d+\.\d[\w.]*", line) for line in printed.splitlines())
+    found = next((numbers for numbers in lines if numbers), [""])
+    return found[-1] if "GNU" in printed else found[0]
+
+
+def chosen(program: str) -> str | None:
+    """Where a program is that does: of our version of LLVM, else the newest that is not too old."""
+    if program not in OF_LLVM:
+        return shutil.which(program)
+    exact = shutil.which(f"{program}-{CLANG_TO_INSTALL}")
+    majors = ((_major(path), path) for path in _others(program))
+    return exact or max((each for each in majors if each[0] >= OLDEST_CLANG), default=(0, None))[1]
+
+
+def _others(program: str) -> list[str]:
+    numbered = (
+        str(path)
+        for folder in os.get_exec_path()
+        for path in Path(folder or ".").glob(f"{program}-[0-9]*")
+        if path.name.removeprefix(f"{program}-").isdigit() and os.access(path, os.X_OK)
+    )
+    plain = shutil.which(program)
+    return [*numbered, *([plain] if plain else [])]
+
+
+def _major(path: str) -> int:
+    said = version(path).partition(".")[0]
+    return int(said) if said.isdigit() else 0
+
+
+def missing() -> dict[str, str]:
+    """Programs that are not here, and those that are too old; with the reason."""
+    found = {}
+    for program in PACKAGES:
+        if chosen(program) is None:
+            there = ", ".join(version(path) or "unknown" for path in _others(program))
+            old = f" (here is {there}; it takes {OLDEST_CLANG} or later)" if there else ""
+            found[program] = f"{program}{old}"
+    return found
 
 
 def ensure() -> None:
@@ -50,10 +93,10 @@ def ensure() -> None:
     names = " ".join(PACKAGES[program][0] for program in wanted)
     if not _debian.is_debian_like():
         raise Trouble(
-            f"Missing: {', '.join(wanted)}. Install what your system calls them (Debian: {names})."
+            f"Missing: {', '.join(wanted.values())}. Install what your system calls them (Debian: {names})."
         )
     if os.geteuid() != 0:
-        raise Trouble(f"Missing: {', '.join(wanted)}. Run `sudo apt-get install {names}`.")
+        raise Trouble(f"Missing: {', '.join(wanted.values())}. Run `sudo apt-get install {names}`.")
     log = Path(tempfile.gettempdir()) / "racelab-tools.log"
     for column in (0, 1):
         packages = sorted({PACKAGES[program][column] for program in wanted})
@@ -65,7 +108,10 @@ def ensure() -> None:
                 raise
             say(f"{trouble}\nTrying the system's own version of LLVM")
     if still := missing():
-        raise Trouble(f"Still missing after apt-get: {', '.join(still)}. See {log}.")
+        raise Trouble(
+            f"Still missing after apt-get: {', '.join(still.values())}. See {log}; what needs them is shown "
+            "as it was recorded."
+        )
 
 
 def main() -> int:
@@ -78,8 +124,8 @@ def main() -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     for program in PACKAGES:
-        found = shutil.which(f"{program}-{CLANG_TO_INSTALL}") or shutil.which(program)
-        print(f"{program:<16} {found}")
+        found = chosen(program)
+        print(f"{program:<16} {version(found) if found else '':<10} {found}")
     return 0
 
 

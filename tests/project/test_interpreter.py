@@ -424,6 +424,28 @@ def test_candidate_that_does_not_do_is_named_with_the_reason(
     assert f"{path_folder}/python3.13t {reason}" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("FATAL: ThreadSanitizer: unexpected memory mapping 0x5-0x6", "vm.mmap_rnd_bits=28"),
+        ("ThreadSanitizer: CHECK failed: (old | ADDR_NO_RANDOMIZE)", "vm.mmap_rnd_bits=28"),
+        ("ERROR: ThreadSanitizer setrlimit() failed 22", "ulimit -v"),
+        ("ERROR: AddressSanitizer failed to allocate 0xdfff bytes", "ulimit -v"),
+        ("ReserveShadowMemoryRange failed while trying to map 0xdfff bytes", "ulimit -v"),
+    ],
+)
+def test_sanitizer_that_cannot_start_is_told_with_its_cure(
+    said: str, hint: str, tmp_path: Path
+) -> None:
+    dying = script(tmp_path / "python", f"echo '{said}'; exit 66")
+
+    with pytest.raises(Trouble) as caught:
+        _candidates.verify(dying, PY)
+
+    assert said in str(caught.value)
+    assert hint in str(caught.value)
+
+
 def test_candidate_that_answers_nonsense_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
