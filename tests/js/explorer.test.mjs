@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { cheapest, costAxis, ordered, parsed, rateAxis, rows } from "../../src/racelab/widgets/explorer.js";
+import { cheapest, costAxis, ordered, parsed, rateAxis, rows, written } from "../../src/racelab/widgets/explorer.js";
 
 const rate = (failed, mid, high = mid * 2, low = mid / 2) => ({ failed, low, mid, high, words: `${failed} failed` });
 const race = (variant, at, round, more = {}) => ({ variant, at, round, repetition: rate(round?.failed ?? 1, 0.5), fresh: false, silent: false, ...more });
@@ -85,13 +85,25 @@ test("axes hold every number, and do not move with the conditions", () => {
 });
 
 test("a link is read back, and nonsense is refused", () => {
-  assert.deepEqual(parsed("repetition.cost.1.1~0.fixed_big", state),
-    { unit: "repetition", order: "cost", kind: "2 threads", at: ["on", "one"], open: "fixed_big" });
-  assert.equal(parsed("round..0.0~1.", state).open, null);
-  const single = { ...state, fields: [], kinds: [""] }; // one kind of cost, without a name, and nothing to switch
-  assert.deepEqual(parsed("round.cost.0..fixed", single), { unit: "round", order: "cost", kind: "", at: [], open: "fixed" });
+  const begun = { ...state, at: ["off", "one"] };
+  const now = { unit: "repetition", order: "cost", kind: "2 threads", at: ["on", "one"], open: "fixed_big" };
+  assert.equal(written(now, begun), "repetition.cost.2%20threads.GIL~on~Machine~one.fixed_big");
+  assert.deepEqual(parsed(written(now, begun), begun), now);
+  assert.equal(parsed("round..1%20thread.GIL~off~Machine~two.", begun).open, null);
+  const odd = { ...begun, fields: [{ label: "a.b~c", options: ["x~.y", "z"] }], at: ["z"] };
+  const there = { ...now, at: ["x~.y"] };
+  assert.deepEqual(parsed(written(there, odd), odd), there);
+  const single = { ...begun, fields: [], at: [], kinds: [""] }; // one kind of cost, without a name, and nothing to switch
+  assert.deepEqual(parsed("round.cost...fixed", single), { unit: "round", order: "cost", kind: "", at: [], open: "fixed" });
   assert.throws(() => parsed("round.cost.1..", single));
-  for (const text of ["", "day.cost.0.0~0.", "round.size.0.0~0.", "round.cost.9.0~0.", "round.cost.0.0~5.", "round.cost.0.0.", "round.cost.0.0~0.nobody"]) {
-    assert.throws(() => parsed(text, state), undefined, text);
+  for (const text of ["", "day.cost.1%20thread.GIL~off.", "round.size.1%20thread.GIL~off.", "round.cost.9.GIL~off.", "round.cost.1%20thread.GIL~5.", "round.cost.1%20thread.GIL~off.nobody"]) {
+    assert.throws(() => parsed(text, begun), undefined, text);
   }
+});
+
+test("a link means the same when a later recording has more, in another order", () => {
+  const link = written({ unit: "round", order: "", kind: "2 threads", at: ["on", "two"], open: null }, { ...state, at: ["off", "one"] });
+  const grown = { ...state, kinds: ["from Python", ...state.kinds], at: ["2", "one", "off"],
+    fields: [{ label: "Threads", options: ["2", "4"] }, { label: "Machine", options: ["three", "two", "one"] }, { label: "GIL", options: ["on", "off"] }] };
+  assert.deepEqual(parsed(link, grown), { unit: "round", order: "", kind: "2 threads", at: ["2", "two", "on"], open: null });
 });

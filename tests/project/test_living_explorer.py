@@ -91,6 +91,8 @@ def test_it_is_fit_to_be_seen(
         assert web.overflow(page) == []
         assert web.violations(page) == []
 
+        if width < 600:
+            page.locator("summary").click()
         page.get_by_role("radio", name="by rate").check()
         page.locator(".rl-ex-name button").last.click()
         expect(page.locator(".rl-ex-open:visible")).to_have_count(1)
@@ -175,6 +177,31 @@ def test_no_failure_is_drawn_as_a_bound(page: Page) -> None:
             assert "sure the rate is below" in text
     assert page.locator(".rl-ex-good svg path[d*='h-24']").count() == len(NAMES) - 1
     assert page.locator(".rl-ex-bad svg path[d*='h-24']").count() == 0
+
+
+def test_on_a_phone_the_controls_are_folded_and_say_what_is_chosen(
+    browser: Browser, base: str
+) -> None:
+    with web.quiet(browser, base, width=360) as page:
+        page.set_viewport_size({"width": 360, "height": 740})
+        show(page, base, "counter")
+        said = page.locator("summary")
+        expect(said).to_have_text("GIL: off, per round, in C, 1 thread, as written")
+        expect(page.get_by_role("radio", name="by rate")).to_be_hidden()
+        page.locator(".rl-living").evaluate("figure => figure.scrollIntoView()")
+        expect(page.locator(".rl-ex-row").nth(2)).to_be_in_viewport(ratio=1)
+
+        said.focus()
+        page.keyboard.press("Enter")
+        page.get_by_role("radio", name="by rate").check()
+        expect(said).to_have_text("GIL: off, per round, in C, 1 thread, by rate")
+        page.set_viewport_size({"width": 900, "height": 740})
+        expect(said).to_be_hidden()
+        expect(page.get_by_role("radio", name="by rate")).to_be_visible()
+        page.set_viewport_size({"width": 360, "height": 740})
+        expect(page.get_by_role("radio", name="by rate")).to_be_hidden()
+        page.set_viewport_size({"width": 900, "height": 740})
+        expect(page.get_by_role("radio", name="by rate")).to_be_visible()
 
 
 def test_a_link_brings_the_same_view_back(page: Page, base: str) -> None:

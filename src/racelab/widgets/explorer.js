@@ -66,18 +66,25 @@ export const costAxis = (costs) => {
   return { low, high, log, ticks: !log ? even : few.length > 1 ? few : [1, 2, 5, 10, 20, 50].map((n) => n * 10 ** Math.floor(Math.log10(low))).filter((x) => x > low && x < high) };
 };
 
-/** "round.rate.0.off~as it is.broken" of a link: unit, order, cost, conditions, open row; throws on anything else. */
+const plainly = (x) => encodeURIComponent(x).replaceAll(".", "%2E").replaceAll("~", "%7E");
+
+/**
+ * "round.rate.1 thread.GIL~off~Window~as it is.broken" of a link: unit, order, kind of cost, conditions, open row; throws
+ * on anything else. A condition that the link does not name is as the figure begins: recordings grow.
+ */
 export const parsed = (text, state) => {
-  const [unit, order, kind, at, ...open] = text.split(".").map(decodeURIComponent);
-  const setting = state.fields.map(({ options }, i) => options[Number(at.split("~")[i])]);
-  const opened = open.join(".") || null;
-  if (!UNITS.includes(unit) || !ORDERS.some(([key]) => key === order) || setting.includes(undefined)
-    || (state.kinds.length && state.kinds[kind] === undefined) || (opened && !state.variants.some(([key]) => key === opened))) throw new RangeError(text);
-  return { unit, order, kind: state.kinds[kind] ?? "", at: setting, open: opened };
+  const [unit, order, kind, at, open] = text.split(".");
+  const pairs = at.split("~").map(decodeURIComponent);
+  const wanted = new Map(pairs.flatMap((label, i) => (i % 2 ? [] : [[label, pairs[i + 1]]])));
+  const now = { unit, order, kind: decodeURIComponent(kind), open: decodeURIComponent(open ?? "") || null,
+    at: state.fields.map(({ label }, i) => wanted.get(label) ?? state.at[i]) };
+  if (!UNITS.includes(unit) || !ORDERS.some(([key]) => key === order) || (state.kinds.length && !state.kinds.includes(now.kind))
+    || now.at.some((value, i) => !state.fields[i].options.includes(value)) || (now.open && !state.variants.some(([key]) => key === now.open))) throw new RangeError(text);
+  return now;
 };
 
-const written = (now, state) => [now.unit, now.order, Math.max(state.kinds.indexOf(now.kind), 0),
-  now.at.map((value, i) => state.fields[i].options.indexOf(value)).join("~"), now.open ?? ""].map((x) => encodeURIComponent(x).replaceAll(".", "%2E")).join(".");
+export const written = (now, state) => [now.unit, now.order, plainly(now.kind),
+  now.at.flatMap((value, i) => [state.fields[i].label, value]).map(plainly).join("~"), plainly(now.open ?? "")].join(".");
 
 export const render = ({ model, el }) => {
   el.classList.add("rl-living");
@@ -89,10 +96,15 @@ export const render = ({ model, el }) => {
   let now = begin();
   let places = {}; // of each variant's button, which keeps the focus when rows change places
   const controls = h("div", { class: "rl-ex-controls" });
+  const chosen = h("summary", {});
+  const folded = h("details", { class: "rl-ex-folded" }, chosen, controls); // on a phone; else there is no summary
+  const phone = matchMedia("(max-width: 600px)");
+  phone.addEventListener("change", () => { folded.open = !phone.matches; });
+  folded.open = !phone.matches;
   const verdict = h("p", { class: "rl-ex-verdict" });
   const list = h("ol", { class: "rl-ex-rows", role: "list" });
   const tasks = h("div", { class: "rl-row" });
-  el.append(controls, verdict, list, tasks);
+  el.append(folded, verdict, list, tasks);
   const say = announcer(el);
 
   const set = (change, spoken = true) => {
@@ -141,6 +153,7 @@ export const render = ({ model, el }) => {
       }));
     if (focused !== undefined) places[focused]?.focus();
     verdict.textContent = judged(shown);
+    chosen.textContent = [worded(state, now.at), `per ${now.unit}`, now.kind, ORDERS.find(([key]) => key === now.order)[1]].filter(Boolean).join(", ");
   };
   const judged = (shown) => {
     if (!shown.some((row) => row.rated.length)) return `Nothing was recorded with ${worded(state, now.at)}: choose something else.`;
