@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -15,7 +16,12 @@ from racelab.recording import load_plan, recorded
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "book/errata.md"
-NETWORK = {"E2", "E12", "E13"}  # they fetch packages: done when recorded, not in every test run
+NETWORK = {
+    "E2",
+    "E12",
+    "E13",
+    "E16",
+}  # they fetch packages: make test-network
 COMPILES, NOT, WARNS = "compiles", "does not compile", "compiles, with a warning"
 
 #: What has to come out, case by case. A tuple: either, depending on the compiler.
@@ -71,6 +77,12 @@ EXPECTED: dict[str, dict[str, str | tuple[str, ...]]] = {
     "E12": {"on 3.13t": "no CFFI", "for 3.14t": "a wheel"},
     "E13": {"3.0.11": NOT, "what pip brings": ("a wheel for any platform", "a compiled wheel")},
     "E14": {"as printed": "AttributeError", "corrected": "finds its own cache"},
+    "E15": {"as printed": "starts, and says that it is deprecated", "corrected": "starts"},
+    "E16": {
+        "gdb": "both functions",
+        "lldb": "no such command",
+        "lldb with cpython_lldb 0.3.3": "no traceback",
+    },
     "N1": {
         "lower case, on the command line": "accepted",
         "lower case, in a comment": "refused",
@@ -139,7 +151,7 @@ def remembered(shell: Any) -> Any:
 
 def test_every_erratum_of_the_list_has_a_proof_and_a_place_on_the_page(proofs: Any) -> None:
     page = PAGE.read_text()
-    assert set(proofs) == set(EXPECTED) == {*(f"E{n}" for n in range(1, 15)), "N1"}
+    assert set(proofs) == set(EXPECTED) == {*(f"E{n}" for n in range(1, 17)), "N1"}
     for name in EXPECTED:
         assert f"```{{erratum}} {name}\n" in page
         assert f"(erratum-{name.lower()})=\n### {name}: " in page
@@ -151,6 +163,15 @@ def test_proof_comes_out_as_the_page_says(name: str, proofs: Any) -> None:
     rows = proofs[name](2) if name == "E8" else proofs[name]()
 
     assert problems(name, rows) == []
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("name", sorted(NETWORK))
+def test_proof_that_fetches_comes_out_as_the_page_says(name: str, proofs: Any) -> None:
+    if os.environ.get("RACELAB_NETWORK") != "1":
+        pytest.skip("needs the network: make test-network")
+
+    assert problems(name, proofs[name]()) == []
 
 
 @pytest.mark.parametrize("name", EXPECTED)

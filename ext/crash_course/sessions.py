@@ -40,6 +40,14 @@ SESSIONS = {
             r"(doors_enter) .*endings_broken\.c:(\d+)",
         ),
     ),
+    "post_mortem_crash": Session(
+        title="A crash in brief: who died, below which function of the module",
+        command="racelab post-mortem borrowed_ref",
+        run=post_mortem("borrowed_ref", "broken"),
+        needs=("gdb",),
+        shape=(rf"^crash\({CRASHED}\)", r"^thread \d+, (crashed here)", IN_SHELF),
+        tries=3,
+    ),
     "post_mortem": Session(
         title="The same deadlock in brief: who waits for which lock",
         command="racelab post-mortem ext/endings/lab.py:hang",

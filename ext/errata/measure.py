@@ -1,6 +1,6 @@
 """Proofs for the errata page: each does for real what a source says, and then what is right.
 
-Run  racelab record errata [--only E1]      E2, E12 and E13 fetch packages, into a folder that is thrown away
+Run  racelab record errata [--only E1]      E2, E12, E13 and E16 fetch packages, into a folder that is thrown away
      python ext/errata/measure.py E1 E4     shows the rows and records nothing
 
 A row is one thing that was done: `case`, the `code` it was done to (if any), the `command`, its exit `status`, what
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import racelab as rl
+from racelab import toolbox
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -600,6 +601,67 @@ def e14() -> list[Row]:
             }
         )
     return rows
+
+
+def e15() -> list[Row]:
+    """What does cygdb say to a build directory without an option?"""
+    ways = {"as printed": "build/cp313td/", "corrected": "--build-dir build/cp313td/"}
+    return at_once(partial(_cygdb, case, where) for case, where in ways.items())
+
+
+def _cygdb(case: str, where: str) -> Row:
+    """Start it on the notes of a module that Cython has just translated; no gdb is needed for what it says first."""
+    with tempfile.TemporaryDirectory() as place:
+        build = Path(place, "build/cp313td")
+        build.mkdir(parents=True)
+        shutil.copy(SNIPPETS / "e13.pyx", build)
+        shell("cython -3 --gdb e13.pyx", build)
+        command = f"cygdb --gdb-executable true {where} -- --args python -m pytest"
+        done = shell(command, Path(place))
+    said = [line for line in done.stdout.splitlines() if "warnings.warn" not in line]
+    text = re.sub(r"^\S*/(?=Cygdb\.py:)", "", "\n".join(said), flags=re.M)
+    found = "starts, and says that it is deprecated" if "deprecated" in text else "starts"
+    verdict = found if done.returncode == 0 else "does not start"
+    return row(case, command, verdict, told(text), done.returncode)
+
+
+def e16() -> list[Row]:
+    """Who has a py-bt, and does it read this interpreter?"""
+    return or_not_run(_py_bt)
+
+
+def _py_bt() -> list[Row]:
+    gdb, lldb = toolbox.find("gdb"), toolbox.find("lldb")
+    if gdb is None or lldb is None:
+        raise NotHere("this needs gdb and lldb: make tools")
+    python = f"--args python {SNIPPETS / 'e16.py'}"
+    trust = f"-iex 'add-auto-load-safe-path {toolbox.gdb_extension()}'"
+    stopped = f"-o run -o py-bt -k py-bt -- {sys.executable} {SNIPPETS / 'e16.py'}"
+    rows = [
+        _stack("gdb", f"{gdb} -nx -q -batch {trust} -ex run -ex py-bt {python}"),
+        _stack("lldb", f"{lldb} --no-lldbinit --batch {stopped}"),
+    ]
+    with throwaway("cpython-lldb==0.3.3") as programs:
+        (package,) = programs.parent.glob("lib/*/site-packages/cpython_lldb.py")
+        more = f"-o 'command script import {package}'"
+        rows.append(
+            _stack("lldb with cpython_lldb 0.3.3", f"{lldb} --no-lldbinit --batch {more} {stopped}")
+        )
+    return rows
+
+
+def _stack(case: str, command: str) -> Row:
+    done = shell(command)
+    said = re.split(r"^\(lldb\) py-bt$|received signal SIGTRAP.*$", done.stdout, flags=re.M)[-1]
+    if "in innermost" in said and "in outer" in said:
+        verdict = "both functions"
+    elif "not a valid command" in said:
+        verdict = "no such command"
+    else:
+        verdict = "no traceback" if "No Python traceback found" in said else "something else"
+    shown = re.sub(r"(?<= )/\S*/", "", command.replace(sys.executable, "python"))
+    shown = re.sub(r"^\S*/", "", shown)
+    return row(case, shown, verdict, told(said.replace(f"{SNIPPETS}/", "")), done.returncode)
 
 
 def n1() -> list[Row]:
