@@ -29,6 +29,10 @@ test: book env-checks  ## all tests
 test-race: env env-checks env-nbgrader  ## the long racing tests
 	@$(RUN)/test.py --race
 
+.PHONY: test-network
+test-network: env  ## the sessions and proofs that fetch packages from PyPI
+	@RACELAB_NETWORK=1 .venv-ft/bin/python -m pytest -m network tests/test_sessions.py tests/test_errata.py
+
 .PHONY: serve
 serve: book  ## the built site, on http://localhost:8000 (PORT=... for another)
 	@$(PYTHON) -m http.server --directory _build/html --bind 127.0.0.1 $(or $(PORT),8000)

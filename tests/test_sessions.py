@@ -18,7 +18,12 @@ ROOT = Path(__file__).resolve().parent.parent
 SLUGS = sorted(path.name for path in (ROOT / "ext").iterdir() if sessions.declares_sessions(path))
 KNOWN = [(slug, name, one) for slug in SLUGS for name, one in load_sessions(slug).items()]
 EACH = [
-    pytest.param(slug, name, id=f"{slug}-{name}", marks=[pytest.mark.race] if one.long else [])
+    pytest.param(
+        slug,
+        name,
+        id=f"{slug}-{name}",
+        marks=[pytest.mark.race] * one.long + [pytest.mark.network] * ("network" in one.needs),
+    )
     for slug, name, one in KNOWN
 ]
 #: What no recording may hold: marks of whoever made it,
