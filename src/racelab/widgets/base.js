@@ -1,7 +1,7 @@
 // What all living figures share: elements, controls with names, a live region, axes, links that reproduce a view.
 //
-// A figure is a module `export default { render({ model, el }) }`, as anywidget wants it. In a kernel anywidget
-// brings the model; on a page of the site `mount.js` makes one from the state that the page carries.
+// A figure is a module `export default { render({ model, el }) }`, as anywidget wants it; on a page of the site `mount.js`
+// makes the model.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -56,13 +56,7 @@ export const announcer = (el) => {
   };
 };
 
-/**
- * A slider with its name and its value in words.
- *
- * @param {{label: string, min: number, max: number, value: number, steps?: number, log?: boolean,
- *   words: (value: number) => string, change: (value: number) => void}} options
- * @returns {{element: HTMLElement, set: (value: number) => void}}
- */
+/** A slider with its name and its value in words(value); calls change(value). Returns its element, and set(value). */
 export const slider = ({ label, min, max, value, steps = 200, log = false, words, change }) => {
   const there = (x) => (log ? Math.log(x / min) / Math.log(max / min) : (x - min) / (max - min)) * steps;
   const back = (t) => (log ? min * (max / min) ** (t / steps) : min + ((max - min) * t) / steps);
@@ -144,12 +138,8 @@ export const scale = (low, high, from, to, log = false) => {
 
 /**
  * A link that reproduces what is shown: `#<id>=<what>` on a page of the site, and the same of figures that were linked
- * before. In a kernel there is no page to link to.
- *
- * @param {HTMLElement} el the figure's element
- * @param {() => string} read what is shown, in few characters
- * @param {(text: string) => void} apply shows what a link says; may throw on nonsense, which is ignored
- * @returns {HTMLElement | null} the button that makes the link
+ * before. read() says what is shown; apply(text) shows it, or throws, which is ignored. Returns the button that makes the
+ * link; null in a kernel, where there is no page to link to.
  */
 export const shared = (el, read, apply, say) => {
   const figure = el.closest("[data-living]");
@@ -159,7 +149,7 @@ export const shared = (el, read, apply, say) => {
     const nth = views().findIndex(([id]) => id === figure.id);
     try {
       if (nth >= 0) apply(views()[nth][1]);
-      // The one that was linked last stands first; it has its place once it is drawn.
+      // The one linked last stands first; drawn, it has its place.
       if (!nth) requestAnimationFrame(() => figure.scrollIntoView({ block: "center" }));
     } catch { /* an old or mistyped link shows the figure as it is */ }
   };

@@ -100,7 +100,7 @@ export const ticks = (from, to, wide, px = 60) => {
 export const render = ({ model, el }) => {
   el.classList.add("rl-living");
   let state, trace, end, t, shown, sliders, pick, line, x;
-  let [lane, told, speaks] = [0, null, false];
+  let [lane, told] = [0, null];
   const id = unique("hatch");
   const [top, controls] = ["top", "controls"].map((of) => h("div", { class: `rl-tl-${of}` }));
   const drawn = h("div", { class: "rl-tl-drawn" });
@@ -181,7 +181,7 @@ export const render = ({ model, el }) => {
     rows.replaceChildren(...trace.threads.map((name, i) => h("div", {}, h("dt", {}, name),
       h("dd", {}, now[i] ? [key(now[i][1]), `${doing(trace, now[i])}: ${time(t - now[i][2])} of ${time(now[i][3] - now[i][2])}`] : t >= trace.end ? "over" : doing(trace)))));
     place();
-    if (speaks) say(first || `${verdict.textContent} ${trace.threads.map((name, i) => `${name}: ${doing(trace, now[i])}.`).join(" ")}`);
+    say(first || `${verdict.textContent} ${trace.threads.map((name, i) => `${name}: ${doing(trace, now[i])}.`).join(" ")}`);
   };
   const place = () => line?.setAttribute("transform", `translate(${x(t).toFixed(1)},0)`);
 
@@ -236,6 +236,11 @@ export const render = ({ model, el }) => {
     ask();
     requestAnimationFrame(() => boxes().find((one) => Number(one.dataset.span) === n)?.focus());
   };
+  const fit = (span, [, , from, to] = span) => {
+    shown = zoomed([from, to], (to - from) * 1.2, (from + to) / 2, end);
+    ask();
+    show(words(span));
+  };
   drawn.addEventListener("keydown", (event) => {
     const n = Number(event.target.dataset?.span ?? -1);
     if (n < 0) return;
@@ -247,32 +252,53 @@ export const render = ({ model, el }) => {
     const does = {
       ArrowLeft: () => reach(own[rank - 1] ?? -1), ArrowRight: () => reach(own[rank + 1] ?? -1),
       ArrowUp: () => reach(other(-1)), ArrowDown: () => reach(other(1)),
-      Enter: () => { shown = zoomed([from, to], (to - from) * 1.2, (from + to) / 2, end); ask(); show(words(span)); },
+      Enter: () => fit(span), " ": () => fit(span),
     }[event.key];
     if (!does) return;
     event.preventDefault();
     does();
   });
 
-  const pointed = (event) => {
+  const pointed = ({ clientX, clientY }) => {
     const frame = drawn.getBoundingClientRect();
-    return [x.back(clamp(event.clientX - frame.left, 0, frame.width)), Math.floor((event.clientY - frame.top - 22) / tall)];
+    const to = x.back(clamp(clientX - frame.left, 0, frame.width));
+    return [clamp(to, ...shown), at(trace, to)[Math.floor((clientY - frame.top - 22) / tall)] ?? null];
   };
-  let held = false;
-  drawn.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
-    held = true;
-    drawn.setPointerCapture(event.pointerId);
-    const [to, who] = pointed(event);
-    tell(at(trace, to)[who] ?? null);
-    go(clamp(to, ...shown));
+  const put = (event) => {
+    const [to, span] = pointed(event);
+    tell(span);
+    go(to);
+  };
+  let [held, down] = [null, 0]; // false: a finger is down, which may yet scroll the page
+  const on = (does) => Object.entries(does).forEach(([name, of]) => drawn.addEventListener(name, of));
+  on({
+    pointerdown: (event) => {
+      if (event.button || !event.isPrimary) return;
+      [held, down] = [event.pointerType === "mouse", event.clientX];
+      drawn.setPointerCapture(event.pointerId);
+      if (held) put(event);
+    },
+    pointermove: (event) => {
+      const [to, span] = pointed(event);
+      if (held === false) held = Math.abs(event.clientX - down) >= 4;
+      if (held) go(to);
+      else if (held === null && span !== told) tell(span);
+    },
+    pointerup: (event) => {
+      if (held === false) put(event);
+      held = null;
+    },
+    pointercancel: () => { held = null; },
+    // What a pointer clicks goes to the picture, which holds it: a box gets the clicks of other tools.
+    click: ({ target }) => {
+      const box = target.closest("[data-span]");
+      if (box) fit(trace.spans[box.dataset.span]);
+    },
+    dblclick: (event) => {
+      const [, span] = pointed(event);
+      if (span) fit(span);
+    },
   });
-  drawn.addEventListener("pointermove", (event) => {
-    const [to, who] = pointed(event);
-    if (held) go(clamp(to, ...shown));
-    else if (at(trace, to)[who] !== told) tell(at(trace, to)[who] ?? null);
-  });
-  for (const name of ["pointerup", "pointercancel"]) drawn.addEventListener(name, () => { held = false; });
   el.addEventListener("keydown", (event) => {
     const does = { "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2), n: () => step(true), p: () => step(false) }[event.key];
     if (!does || !typed(event)) return;
@@ -282,7 +308,6 @@ export const render = ({ model, el }) => {
   });
   model.on("change:state", load);
   load();
-  speaks = true; // not while the page is opened
   tasks.append(shared(el, () => [trace.name, ...[t, ...shown].map(Math.round)].join("."), (text) => {
     const wanted = parsed(text, state.traces.map(({ name }) => name), end);
     begin(wanted.name, wanted);
