@@ -82,10 +82,9 @@ test("what is said of the windows does not gainsay the scan", () => {
   assert.match(judged(null, 3, 5, ""), /^✓ .*, and 3 more would fit between them\.$/);
 });
 
-test("a link is checked before it is followed", () => {
-  const way = { cuts: [1, 2] };
-  const state = { ways: [way, way] };
-  assert.deepEqual(parsed("-50_1", state, 1e6), { offset: -50, way: 1, shown: 0 });
-  assert.deepEqual(parsed("-50_1_2", state, 1e6), { offset: -50, way: 1, shown: 2 });
-  for (const bad of ["", "50", "50_2", "2000000_0", "x_0", "50_0_3", "50_0_1_1"]) assert.throws(() => parsed(bad, state, 1e6), RangeError);
+test("a link is checked before it is followed, and names its way", () => {
+  const state = { ways: [{ name: "a", cuts: [1, 2] }, { name: "of_2", cuts: [1, 2] }] };
+  assert.deepEqual(parsed("-50_0_of_2", state, 1e6), { offset: -50, way: 1, shown: 0 });
+  assert.deepEqual(parsed("-50_2_a", state, 1e6), { offset: -50, way: 0, shown: 2 });
+  for (const bad of ["", "50", "50_0_1", "50_1", "2000000_0_a", "x_0_a", "50_3_a", "50_0_b"]) assert.throws(() => parsed(bad, state, 1e6), RangeError);
 });

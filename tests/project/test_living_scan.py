@@ -36,7 +36,7 @@ def page(browser: Browser, base: str) -> Iterator[Page]:
 def show(page: Page, base: str, hash: str = "") -> None:
     """Open the page and wait until the figure is drawn."""
     page.goto(f"{base}index.html{hash}")
-    page.locator(".rl-sc-drawn svg").wait_for()
+    page.locator("figure[data-ms] .rl-sc-drawn svg").wait_for()
 
 
 def verdict(page: Page) -> Locator:
@@ -136,25 +136,15 @@ def test_a_finger_drags_sideways_and_scrolls_up_and_down(browser: Browser, base:
     options = {"has_touch": True, "is_mobile": True}
     with web.quiet(browser, base, width=360, **options) as page:
         show(page, base)
-        session = page.context.new_cdp_session(page)
-
-        def stroke(x: float, y: float, by_x: float, by_y: float) -> None:
-            """Ten steps of a finger."""
-            for step in range(11):
-                point = {"x": x + by_x * step / 10, "y": y + by_y * step / 10}
-                kind = "touchMove" if step else "touchStart"
-                session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
-            session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-
         box = page.locator(".rl-sc-drawn").bounding_box()
         assert box
         first = place(page)
-        stroke(60, box["y"] + 200, 2, -150)
+        _figures.stroke(page, 60, box["y"] + 200, 2, -150)
         page.wait_for_function("() => scrollY > 0")
         assert place(page) == first
 
         page.evaluate("() => scrollTo(0, 0)")
-        stroke(box["x"] + 250, box["y"] + 200, box["width"] / 2 - 250, 3)
+        _figures.stroke(page, box["x"] + 250, box["y"] + 200, box["width"] / 2 - 250, 3)
         expect(verdict(page)).to_contain_text("✗")
 
 
@@ -191,18 +181,18 @@ def test_a_link_brings_the_same_view_back(page: Page, base: str) -> None:
     page.get_by_role("slider").focus()
     page.keyboard.press("Home")
     page.get_by_role("button", name="Link to this").click()
-    expect(page).to_have_url(re.compile(r"#scan=-\d+_3_0$"))
+    expect(page).to_have_url(re.compile(r"#scan=-\d+_0_appointment$"))
     address, there = page.url, place(page)
     page.goto("about:blank")
     show(page, base, address[address.index("#") :])
     expect(page.get_by_label("Way to release")).to_have_value("3")
     assert place(page) == there
     page.goto("about:blank")
-    show(page, base, "#scan=7_3_2")  # two releases, and then dragged
+    show(page, base, "#scan=7_2_appointment")  # two releases, and then dragged
     expect(page.locator(".rl-says")).to_contain_text("Of 2 shown")
     assert place(page) == "7 ns later"
     page.goto("about:blank")
-    show(page, base, "#scan=7_77")  # there is no such way
+    show(page, base, "#scan=7_0_no+such+way")  # there is no such way
     expect(page.get_by_label("Way to release")).to_have_value("1")
 
 
@@ -232,31 +222,17 @@ def test_paper_and_a_viewer_without_javascript_get_the_picture(
 
 
 def test_it_is_quick(page: Page, base: str) -> None:
-    """Script until it is drawn, and of the median frame while dragging, in ms; the best of some, as others use this machine, too."""
-    drawn, frames = _figures.at_best(
-        page,
-        lambda: show(page, base),
-        """async () => {
-             const drawn = document.querySelector('.rl-sc-drawn');
-             const frame = window.requestAnimationFrame;
-             const spent = [];
-             let asked;
-             window.requestAnimationFrame = (draw) => { asked = draw; return 0; };
-             const box = drawn.getBoundingClientRect();
-             const send = (type, x) => drawn.dispatchEvent(new PointerEvent(type,
-               { pointerId: 1, isPrimary: true, button: 0, clientX: box.left + x, clientY: box.top + 30 }));
-             drawn.setPointerCapture = () => {};
-             send('pointerdown', 5);
-             for (let i = 0; i < 50; i += 1) {
-               const began = performance.now();
-               send('pointermove', 20 + 10 * i);
-               asked?.(began);
-               spent.push(performance.now() - began);
-             }
-             send('pointerup', 5);
-             window.requestAnimationFrame = frame;
-             return spent.sort((a, b) => a - b)[25];
-           }""",
-    )
+    """Until it is drawn, and of a frame while thread A or the slider is dragged, in ms."""
+    [drawn] = _figures.at_best(page, lambda: show(page, base))
     assert drawn < 100
-    assert frames < 8
+    for place in (lambda: page.locator(".rl-sc-drawn"), lambda: page.get_by_role("slider")):
+        assert _figures.while_dragging(page, lambda: show(page, base), place) < 8
+
+
+def test_nothing_speaks_before_somebody_asks(page: Page) -> None:
+    assert _figures.live_regions(page) == ["status"]
+    says = page.locator(".rl-living [role=status]")
+    page.wait_for_timeout(500)
+    expect(says).to_be_empty()
+    page.get_by_role("slider").press("Home")
+    expect(says).to_contain_text("earlier. ✓")

@@ -69,11 +69,12 @@ export const marks = (reach, width) => {
   return [0, ...powers.filter((_, i) => (powers.length - 1 - i) % step === 0).flatMap((ns) => [-ns, ns])].sort((a, b) => a - b);
 };
 
-/** "-50_0_3" of a link: offset, way, and how many of its releases are shown; throws on anything that is no such thing. */
+/** "-50_3_appointment" of a link: offset, how many releases are shown, name of the way; throws on anything that is no such thing. */
 export const parsed = (text, { ways }, reach) => {
-  const [, offset, way, shown = 0] = /^(-?\d+)_(\d+)(?:_(\d+))?$/.exec(text) ?? [];
+  const [, offset, shown, name] = /^(-?\d+)_(\d+)_(.+)$/.exec(text) ?? [];
+  const way = ways.findIndex((one) => one.name === name);
   if (!(Math.abs(offset) <= reach && shown <= ways[way]?.cuts.length)) throw new RangeError(text);
-  return { offset: Number(offset), way: Number(way), shown: Number(shown) };
+  return { offset: Number(offset), way, shown: Number(shown) };
 };
 
 /** How far the axis goes: to the farthest of everything. */
@@ -166,7 +167,7 @@ export const render = ({ model, el }) => {
   });
   drawn.addEventListener("pointercancel", () => { moved = null; });
 
-  const link = shared(el, () => `${now.offset}_${now.way}_${now.shown}`, (text) => {
+  const link = shared(el, () => `${now.offset}_${now.shown}_${state.ways[now.way].name}`, (text) => {
     const wanted = parsed(text, state, reach);
     pick.set(String(wanted.way));
     set(wanted);
