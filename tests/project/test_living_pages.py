@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import unquote
 
 import _browser as web
+import _figures
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
+
+from racelab import living
 
 pytestmark = [
     pytest.mark.browser,
@@ -204,3 +209,129 @@ def test_no_widget_manager_is_fetched_without_widgets(visit: Visit) -> None:
 def test_paper_gets_the_still_pictures(visit: Visit) -> None:
     assert visit.printed.keys() == visit.ms.keys()
     assert {name: one for name, one in visit.printed.items() if one != (True, False)} == {}
+
+
+# -- What figures of one page have to do with each other, and with the page: on small pages of their own ---------
+
+
+def three() -> list[living.Living]:
+    """Figures that draw later, at once, and with a picture that is taller than the figure."""
+    spans = [{"thread": "A", "state": "attached", "start_ns": 0, "end_ns": 5_000_000}]
+    return [
+        living.timeline({"one": spans, "two": spans}, name="first"),
+        living.planner(0.01, name="second"),
+        living.planner(0.001, unit="round", name="third"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A page with three figures, far apart; and one whose state wants to be markup."""
+    folder = tmp_path_factory.mktemp("small")
+    names = ("<!--<script>", "</script><b>bold</b>", "a ]]> b")
+    rates = [{"name": name, "p": 0.1} for name in names]
+    figures = {"index": three(), "markup": living.planner(presets=rates)}
+    with _figures.pages(
+        folder, figures, more="padding-bottom: 1200px; & .text_html > p { margin-bottom: 1200px; }"
+    ) as address:
+        yield address
+
+
+def drawn(page: Page, figures: int) -> None:
+    """Wait until all figures of a page are there."""
+    expect(page.locator("figure[data-ms]")).to_have_count(figures)
+
+
+def test_no_name_swallows_the_page(browser: Browser, small: str) -> None:
+    with web.quiet(browser, small) as page:
+        page.goto(f"{small}markup.html")
+        drawn(page, 1)
+        options = page.get_by_role("combobox", name="Recorded").locator("option")
+        expect(options).to_have_text(
+            [
+                "a rate of your own",
+                "<!--<script>: 10\u00a0%",
+                "</script><b>bold</b>: 10\u00a0%",
+                "a ]]> b: 10\u00a0%",
+            ]
+        )
+        expect(page.locator("b")).to_have_count(0)
+
+
+def test_a_link_leads_to_its_figure_when_that_is_drawn(browser: Browser, small: str) -> None:
+    with web.quiet(browser, small) as page:
+        page.goto(f"{small}index.html#third=0.01,0.9,229")
+        drawn(page, 3)
+        third = page.locator("#third .rl-drawn svg")
+        expect(third).to_be_in_viewport(ratio=1)
+        assert in_the_middle(page, "third")
+        expect(page.locator("#first .rl-tl-drawn svg")).not_to_be_in_viewport()
+        page.evaluate("() => { location.hash = 'first=two.1000.0.5000'; }")
+        expect(page.locator("#first .rl-tl-drawn svg")).to_be_in_viewport(ratio=1)
+
+
+def in_the_middle(page: Page, name: str) -> bool:
+    """Whether a figure stands in the middle of the window, as far as it fits, and stays."""
+    page.wait_for_timeout(200)
+    return bool(
+        page.evaluate(
+            """(name) => {
+              const { top, bottom } = document.getElementById(name).getBoundingClientRect();
+              return Math.abs((top + bottom) / 2 - innerHeight / 2) < 3;
+            }""",
+            name,
+        )
+    )
+
+
+def test_a_link_keeps_what_others_of_the_page_show(browser: Browser, small: str) -> None:
+    with web.quiet(browser, small) as page:
+        page.goto(f"{small}index.html#a-heading")
+        drawn(page, 3)
+        page.locator("#first").get_by_role("radio", name="two").check()
+        page.locator("#first").get_by_role("button", name="Link to this").click()
+        page.locator("#third").get_by_role("slider", name="Number of rounds").press("Home")
+        page.locator("#third").get_by_role("button", name="Link to this").click()
+        address = page.url
+        assert re.search(r"#third=[^&]*&first=two[^&]*$", address)
+        page.goto("about:blank")
+        page.goto(address)
+        drawn(page, 3)
+        expect(page.locator("#first").get_by_role("radio", name="two")).to_be_checked()
+        number = page.locator("#third").get_by_role("slider", name="Number of rounds")
+        expect(number).to_have_attribute("aria-valuetext", "1")
+        assert in_the_middle(page, "third")
+
+
+def test_the_time_to_draw_has_the_first_picture_in_it(browser: Browser, small: str) -> None:
+    """A figure says that it is drawn when its picture is there, not a frame before."""
+    with web.quiet(browser, small) as page:
+        page.add_init_script(
+            """new MutationObserver((all) => all.forEach(({ target, attributeName }) => {
+                 if (attributeName === 'data-ms') target.dataset.pictures = target.querySelectorAll('.rl-living svg[role]').length;
+               })).observe(document, { attributes: true, subtree: true, attributeFilter: ['data-ms'] });
+               window.requestAnimationFrame = (ask => (draw) => setTimeout(() => ask(draw), 500))(requestAnimationFrame);"""
+        )
+        page.goto(f"{small}index.html")
+        drawn(page, 3)
+        for name in ("first", "second", "third"):
+            expect(page.locator(f"#{name}")).to_have_attribute("data-pictures", "1")
+
+
+def test_a_figure_that_breaks_leaves_its_picture_and_the_others(
+    browser: Browser, tmp_path: Path
+) -> None:
+    broken = living.Living("planner", {}, "It has no state.", "<svg></svg><p>still</p>", "broken")
+    missing = living.Living("no_such", {}, "It has no module.", "<p>still, too</p>", "missing")
+    shown = {"index": [broken, missing, living.planner()]}
+    with (
+        _figures.pages(tmp_path / "pages", shown) as base,
+        web.offline(browser, base) as (context, _),
+    ):
+        page = context.new_page()
+        page.goto(base)
+        drawn(page, 1)
+        expect(page.locator("figure[data-problem]")).to_have_count(2)
+        expect(page.get_by_text("still", exact=True)).to_be_visible()
+        expect(page.get_by_text("still, too")).to_be_visible()
+        expect(page.locator(".rl-living")).to_have_count(1)
