@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from racelab import checking
 from racelab.checking import check
-from racelab.exercise import Exercise, exercises, work_folder
+from racelab.exercise import Exercise, exercises, load_exercise, work_folder
+from racelab.racing import RaceError, sanitizer_python
 from racelab.show import find_ext
 
 ROOT = find_ext().parent
 ALL = exercises(ROOT / "exercises")
-WRONG = [(one, name) for one in ALL for name in one.wrong]
+EVERY = [(one, name) for one in ALL for name in one.wrong]
+#: What races and is right each time: only ThreadSanitizer tells of it.
+SILENT = [(one, name) for one, name in EVERY if one.caught_by(name) == "sanitizer"]
+WRONG = [pair for pair in EVERY if pair not in SILENT]
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +93,116 @@ def test_solution_passes(exercise: Exercise) -> None:
 @pytest.mark.parametrize(("exercise", "name"), WRONG, ids=called)
 def test_wrong_answer_fails_for_its_own_reason(exercise: Exercise, name: str) -> None:
     assert judged(exercise, name) == ("FAIL", exercise.caught_by(name))
+
+
+@pytest.mark.parametrize(("exercise", "name"), SILENT, ids=called)
+def test_nothing_but_the_sanitizer_sees_it(exercise: Exercise, name: str) -> None:
+    """Without ThreadSanitizer it passes: else another step were to name in its first line."""
+    assert judged(exercise, name) == ("PASS", "right")
+
+
+@pytest.mark.race
+@pytest.mark.parametrize(("exercise", "name"), SILENT, ids=called)
+def test_sanitizer_sees_it(exercise: Exercise, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    try:
+        sanitizer_python("thread")
+    except RaceError as error:
+        pytest.skip(str(error))
+
+    assert judged(exercise, name) == ("FAIL", "sanitizer")
+
+
+# -- a busy machine ---------------------------------------------------------------------------------
+
+
+def altered(slug: str, folder: Path, *changes: tuple[str, str], begin: str = "") -> Exercise:
+    """A copy of an exercise whose judge was changed, and which races nothing."""
+    shutil.copytree(ROOT / "exercises" / slug, folder / slug)
+    file = folder / slug / "exercise.py"
+    text = file.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert text.count(old) == 1, f"{slug}: {old!r}"
+        text = text.replace(old, new)
+    file.write_text(text.replace("\nfrom racelab", f"\n{begin}\nfrom racelab", 1), encoding="utf-8")
+    return replace(load_exercise(file), lab=None)
+
+
+NOTHING_TO_MEASURE = {
+    "let_others_run": [("BLOCK = 1 << 20", "BLOCK = 1 << 4")],
+    "cheapest_lock": [("times = min(10**6, int(", "times = min(1, int(")],
+    "who_waits": [("timeout_s=20", "timeout_s=0.01")],
+}
+
+
+@pytest.mark.parametrize("slug", NOTHING_TO_MEASURE)
+def test_where_nothing_can_be_measured_a_right_answer_does_not_fail(
+    slug: str, tmp_path: Path
+) -> None:
+    """The machine, not the answer, keeps it from being judged; here: a long call that is over at once."""
+    verdict = check(altered(slug, tmp_path, *NOTHING_TO_MEASURE[slug]), text_of(slug), seconds=20)
+
+    assert (verdict.verdict, verdict.reason) == ("INCONCLUSIVE", "too-slow"), str(verdict)
+
+
+def text_of(slug: str, which: str = "solution") -> str:
+    """A stored text of an exercise."""
+    return load_exercise(ROOT / "exercises" / slug / "exercise.py").text(which)
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "word"), [((1, 0, 0), "PASS"), ((1, 0, 1), "INCONCLUSIVE"), ((1, 1, 1), "FAIL")]
+)
+def test_a_scenario_that_comes_out_now_so_now_otherwise_is_nobodys_mistake(
+    otherwise: tuple[int, ...], word: str, tmp_path: Path
+) -> None:
+    """A right prediction fails only if the machine contradicts it each time."""
+    so = 'next(OTHERWISE) and found.update({"ATTACHED": []})'
+    odd = altered(
+        "who_waits",
+        tmp_path,
+        ("    return found\n", f"    {so}\n    return found\n"),
+        begin=f"OTHERWISE = iter({otherwise})\n",
+    )
+
+    verdict = check(odd, text_of("who_waits"))
+
+    assert verdict.verdict == word, str(verdict)
+
+
+# Stops the whole process for a while, at most twice, as a machine does that has others to serve; and then the thread
+# has something to do, so that who waits for it by the clock is sure to lose patience.
+STALL = """
+import os, signal, subprocess, time
+
+stalls = iter(range(2))
+
+
+def stalled(seconds, work, call, *args):
+    if next(stalls, None) is not None:
+        subprocess.Popen(["sh", "-c", f"sleep {seconds}; kill -CONT {os.getpid()}"])
+        os.kill(os.getpid(), signal.SIGSTOP)
+        end = time.thread_time() + work
+        while time.thread_time() < end:
+            pass
+    return call(*args)
+
+"""
+LATE = {
+    "callback_inside": ("said.append(task())", "said.append(stalled(2.5, 1.0, task))"),
+    "cython_cache": (
+        "        module.size_of(some_name())\n",
+        "        stalled(1.5, 0.3, module.size_of, some_name())\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("slug", LATE)
+def test_a_machine_that_stands_still_for_a_while_fails_nobody(slug: str, tmp_path: Path) -> None:
+    """What is to end soon is given turns, or time of its own, and no time of the clock."""
+    verdict = check(altered(slug, tmp_path, LATE[slug], begin=STALL), text_of(slug))
+
+    assert verdict.verdict == "PASS", str(verdict)
 
 
 @pytest.mark.race
