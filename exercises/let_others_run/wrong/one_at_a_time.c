@@ -1,6 +1,7 @@
 // Caught by single.
 // Detached, and with a lock that all callers share: who has a few bytes waits for who has many.
 // BEGIN 1
+    uint64_t sum = 0;
     static PyMutex mutex;
     PyMutex_Lock(&mutex);
     Py_BEGIN_ALLOW_THREADS
