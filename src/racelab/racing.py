@@ -216,7 +216,7 @@ def race(
         plan, note = _search(plan, bench)
         notes.append(note)
     seen = _repeat(plan, bench, progress)
-    return remember(chosen, _result(plan, bench, seen, begin, notes))
+    return remember(chosen, _result(plan, bench, seen, begin, notes), plan.python)
 
 
 def _plan(
