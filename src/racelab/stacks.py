@@ -14,6 +14,8 @@ INNER_FRAMES = 5
 OTHER_FRAMES = 2
 #: Begins each part of a debugger's output that is read here.
 MARK = "@@racelab"
+#: What Cython calls the sources of the C code that it adds of its own.
+CYTHONS = ("cython_utility", "(tree fragment)", "stringsource")
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Frame:
 
 def _short(arguments: str, width: int = 90) -> str:
     """Arguments without those that the compiler has thrown away."""
-    parts = re.sub(r"\w+=<(?:optimized out|unavailable)>(?:, )?", "", arguments).rstrip(", ")
+    parts = re.sub(_THROWN_AWAY, "", arguments).rstrip(", ")
     return parts if len(parts) <= width else parts[:width].rstrip() + " ..."
 
 
@@ -117,6 +119,8 @@ def _folded(frames: Sequence[Frame], first: int, last: int) -> list[str]:
     middle = frames[first : len(frames) - last]
     kinds = {frame.kind for frame in middle}
     whose = "racelab's core and the interpreter" if "core" in kinds else "the interpreter"
+    if kinds == {"system"}:
+        whose = "libraries"
     word = "frame" if len(middle) == 1 else "frames"
     end = frames[len(frames) - last :] if last else ()
     return [
@@ -131,21 +135,68 @@ _WAITS = re.compile(
     r"|_*(?:GI_*)*_*pthread_(?:mutex|rwlock|cond)_\w*(?:lock|wait)\w*|PyThread_acquire_lock\w*|futex_\w+|_*lll_lock_wait\w*"
 )
 _GDB_FRAME = re.compile(
-    r"^#(?P<n>\d+)\s+(?:0x[0-9a-f]+ in )?(?P<fn>[^\s(][^(]*?) \((?P<args>.*)\)"
-    r"(?: at (?P<file>[^\s:]+):(?P<line>\d+)| from (?P<lib>\S+))?$"
+    r"^#(?P<n>\d+)\s+(?:0x[0-9a-f]+ in )?(?P<fn>\S.*\))"
+    r"(?: at (?P<file>[^:]+):(?P<line>\d+)| from (?P<lib>.+))?$"
 )
 _GDB_THREAD = re.compile(r"^Thread (?P<n>\d+) \(.*\):?$")
 _GDB_PYTHON = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<fn>.+)$')
 _LLDB_FRAME = re.compile(
-    r"^\s*\*? frame #(?P<n>\d+): 0x[0-9a-f]+ (?P<lib>[^`\s]+)`(?P<fn>.+?)"
-    r"(?: at (?P<file>[^\s:]+):(?P<line>\d+)(?::\d+)?)?(?: \[(?:opt|artificial|inlined)\])*$"
+    r"^\s*\*? frame #(?P<n>\d+): 0x[0-9a-f]+ (?P<lib>[^`]+)`(?P<fn>.+?)"
+    r"(?: at (?P<file>[^:]+):(?P<line>\d+)(?::\d+)?)?(?: \[(?:opt|artificial|inlined)\])*$"
 )
+#: Brackets in a C++ name that open nothing, and the arguments that follow a name.
+_NO_BRACKETS = re.compile(
+    r"\boperator ?(?:\(\)|\[\]|<=>|<<=?|>>=?|->\*?|[<>]=?)|\((?:anonymous namespace|anonymous|null)\)"
+)
+_PARAMETERS = re.compile(r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)(?: const)?$")
+_THROWN_AWAY = re.compile(r"(?:\(null\)|[\w#]+)=<(?:optimized out|unavailable)>(?:, )?")
 _LLDB_THREAD = re.compile(r"^(?P<star>[* ]) thread #(?P<n>\d+)(?:,|$)")
+
+
+def _call(text: str, opens: str) -> tuple[str, str]:
+    """Name and arguments of a call, either of which may hold brackets in C++: `opens` is what stands between them."""
+    plain = _NO_BRACKETS.sub(lambda found: "_" * len(found[0]), text)
+    depth = 0
+    for at, sign in enumerate(plain):
+        if depth == 0 and plain.startswith(opens, at):
+            name = text[:at]
+            closed = plain.rfind(")") if opens == " (" else _closing(plain, at)
+            return _without_parameters(name), text[at + len(opens) : closed]
+        depth += (sign in "(<{[") - (sign in ")>}]")
+    return text, ""
+
+
+def _closing(text: str, begin: int) -> int:
+    """Where the bracket at `begin` is closed, or the end."""
+    depth = 0
+    for at in range(begin, len(text)):
+        depth += (text[at] == "(") - (text[at] == ")")
+        if depth == 0:
+            return at
+    return len(text)
+
+
+def _without_parameters(name: str) -> str:
+    """Without the types of its parameters, which gdb gives where two functions have one name."""
+    short = _PARAMETERS.sub("", name)
+    return name if not short or short.endswith("operator") else short
+
+
+def _is_of(name: str, extension: set[str]) -> bool:
+    """Whether a source is the extension's: its own, or what Cython has made of one."""
+    if name in extension:
+        return True
+    made = Path(name).suffix in (".c", ".cpp") and f"{Path(name).stem}.pyx" in extension
+    return made or (name in CYTHONS and any(f.endswith(".pyx") for f in extension))
+
+
+def _is_library(library: str, extension: set[str]) -> bool:
+    return Path(library).name.split(".")[0] in {Path(f).stem for f in extension}
 
 
 def _kind(file: str, library: str, extension: set[str]) -> str:
     name = Path(file).name
-    if name in extension or Path(library).name.split(".")[0] in {Path(f).stem for f in extension}:
+    if _is_of(name, extension) or _is_library(library, extension):
         return "extension"
     if name.startswith("_race"):
         return "core"
@@ -175,7 +226,7 @@ def read_gdb(text: str, extension: set[str]) -> list[Thread]:
             number = int(found["n"])
             stacks[number] = []
         elif number and (found := _GDB_FRAME.match(line)):
-            stacks[number].append(_frame(found, found["fn"], found["args"], extension))
+            stacks[number].append(_frame(found, *_call(found["fn"], " ("), extension))
     return [
         Thread(n, current is not None and n == int(current[1]), tuple(f), tuple(python.get(n, ())))
         for n, f in stacks.items()
@@ -225,21 +276,22 @@ def _add_lldb(
     stack: list[Frame], holders: dict[int, str], found: re.Match[str], extension: set[str]
 ) -> None:
     """Add a frame; before it the function that the last one was inlined into, where lldb has left it out."""
-    name, _, arguments = found["fn"].partition("(")
-    holder, inlined, function = name.partition(" [inlined] ")
-    if not inlined:
-        function = holder
+    outer, inlined, inner = found["fn"].partition(" [inlined] ")
+    holder, arguments = _call(outer, "(")
+    function = holder
+    if inlined:
+        function, arguments = _call(inner, "(")
+    if function.endswith("::"):  # lldb has lost the name
+        function += "?"
     last = stack[-1] if stack else None
     left_out = holders.get(last.number) if last else None
     if last and left_out and last.kind == "extension" and left_out not in (holder, function):
         stack.append(Frame(last.number, left_out, "", last.file, None, "extension"))
     file = found["file"] or ""
     # lldb gives a source's name without its folder; what a header has put into it is not the extension's.
-    foreign = Path(file).name not in extension
+    foreign = not _is_of(Path(file).name, extension) and _is_library(found["lib"], extension)
     kind = _kind(file, "" if file and foreign else found["lib"], extension)
     line = int(found["line"]) if found["line"] else None
-    stack.append(
-        Frame(int(found["n"]), function, arguments.rstrip(")"), file or found["lib"], line, kind)
-    )
+    stack.append(Frame(int(found["n"]), function, arguments, file or found["lib"], line, kind))
     if inlined:
         holders[int(found["n"])] = holder
