@@ -46,17 +46,25 @@ def _common(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
     add("--threads", type=_positive, metavar="T", help="threads that race; default: the lab's")
     add("--gil", type=int, choices=[0, 1], help="default: left to imports")
     add("--widen", action="store_true", help="hold race points open")
-    add("--seconds", type=_seconds, default=30.0, metavar="S", help="to race at most; default 30")
+    without = "" if optional else "; without --batch: until the bug shows"
+    add("--seconds", type=_seconds, metavar="S", help=f"to race at most; default 30{without}")
     add("--python", default="", metavar="PATH", help="interpreter, e.g. that of `make debug`")
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
     chosen = {name: getattr(options, name) for name in ("threads", "gil", "widen", "python")}
-    return {name: value for name, value in chosen.items() if value not in (None, False, "")}
+    chosen["seconds"] = options.seconds
+    # PYTHON_GIL=0 is a setting: only what was not given is left out.
+    return {
+        name: value
+        for name, value in chosen.items()
+        if value not in (None, "") and value is not False
+    }
 
 
 def _debug(options: argparse.Namespace) -> int:
     from racelab import debuggers
+    from racelab.racing import RaceError
 
     if not options.batch:
         return debuggers.debug(
@@ -67,10 +75,14 @@ def _debug(options: argparse.Namespace) -> int:
         options.variant,
         debugger=options.debugger,
         commands=["run", *options.batch],
-        seconds=options.seconds,
         **_settings(options),
     )
-    print(seen.text.rstrip())
+    print(seen.text.rstrip(), flush=True)
+    if seen.ended_by:
+        raise RaceError(
+            f"{options.debugger} has not come to the end of its commands, {seen.ending}: a command that lets a hang go on "
+            "does not come back; leave it out, or say `racelab debug` without --batch."
+        )
     return seen.status or 0
 
 
@@ -81,7 +93,6 @@ def _post_mortem(options: argparse.Namespace) -> int:
         options.lab,
         options.variant,
         debugger=options.debugger,
-        seconds=options.seconds,
         **_settings(options),
     )
     print(found)

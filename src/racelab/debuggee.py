@@ -12,14 +12,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-#: Beyond its time limit a program that nobody ends ends itself.
-GRACE_S = 60
-
 
 def main(job: dict[str, Any]) -> None:
     """Race until something forbidden shows, or the job's time is over; says which on stdout.
 
-    With the job's `endings` only a crash or a hang will do, and both are seen by others than us.
+    With the job's `endings` only a crash or a hang will do, and both are seen by others than us. With `once` it is
+    raced once: the lab's bug needs a process that has done nothing yet.
     """
     import mmap
     import signal
@@ -32,8 +30,8 @@ def main(job: dict[str, Any]) -> None:
     os.environ.pop("RACELAB_WIDEN", None)
     if job["widen"]:
         os.environ["RACELAB_WIDEN"] = "1"
-    if job["limit_s"]:
-        signal.alarm(int(job["limit_s"]) + GRACE_S)
+    if job["alarm_s"]:  # beyond its time limit a program that nobody ends ends itself
+        signal.alarm(job["alarm_s"])
     _live_with_debuggers()
     race = child._import("racelab._race")
     prepared = child._Prepared(job)
@@ -68,9 +66,15 @@ def _race_until_shown(job: dict[str, Any], race: Any, raced: tuple[Any, Any], ta
             sys.stdout.flush()
             signal.raise_signal(signal.SIGTRAP)
             return
+        if job["once"]:
+            break
     _tell(job["note"], {"pid": os.getpid(), "shown": None, "rounds": rounds, "seen": sorted(seen)})
     what = "no crash and no hang" if job["endings"] else "nothing forbidden"
-    print(f"racelab: {what} in {rounds:,} rounds and {job['limit_s']:g} s")
+    if job["once"]:
+        much = "the one round of this process, which is not cold any more"
+    else:
+        much = f"{rounds:,} rounds and {job['limit_s']:g} s"
+    print(f"racelab: {what} in {much}{job['advice']}")
 
 
 def _tell(path: str, facts: dict[str, Any]) -> None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import html
 import json
+import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,6 +45,8 @@ RUN_S = 0.25
 #: How long it may take until the bug shows under the debugger, and how much longer to print the stacks.
 SHOW_S = 30.0
 PRINT_S = 45.0
+#: Beyond its time limit a program that a debugger does not hold ends itself.
+GRACE_S = 60
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -109,37 +113,65 @@ def last_race() -> tuple[Setting, tuple[str, ...]]:
     """The race that was run last on this machine by this user, and the forbidden outcomes that it showed.
 
     Raises:
-        RaceError: none was, or its lab is not to be found any more.
+        RaceError: none was, or its lab or its interpreter is not to be found any more.
     """
+    facts = _recalled()
+    return _found_again(facts, {}), tuple(map(str, facts["seen"]))
+
+
+def _recalled() -> dict[str, Any]:
     try:
-        facts = lastrace.recall()
-        return _setting_of(facts), tuple(map(str, facts["seen"]))
+        return lastrace.recall()
     except FileNotFoundError as error:
         raise RaceError("nothing was raced yet: name a LAB, e.g. borrowed_ref.") from error
+    except (OSError, ValueError) as error:
+        raise _lost(error) from error
+
+
+def _lost(error: Exception) -> RaceError:
+    return RaceError(f"what was raced last cannot be found again ({error}): name a LAB.")
+
+
+def _found_again(facts: dict[str, Any], more: dict[str, Any]) -> Setting:
+    """The setting of a race that was noted; what `more` says comes before it."""
+    try:
+        chosen = _setting_of(facts, more)
+        seen = tuple(map(str, facts["seen"]))
     except (OSError, LookupError, TypeError, ValueError) as error:
-        raise RaceError(
-            f"what was raced last cannot be found again ({error}): name a LAB."
-        ) from error
+        raise _lost(error) from error
+    return replace(chosen, endings=_has_ending(seen)) if seen else chosen
 
 
-def _setting_of(facts: dict[str, Any]) -> Setting:
+def _setting_of(facts: dict[str, Any], more: dict[str, Any]) -> Setting:
     name = str(facts["lab"])
     lab = lastrace.labs.get(name) or (f"{facts['file']}:{name}" if facts["file"] else name)
-    return setting(
-        lab,
-        facts["variant"],
-        threads=facts["threads"],
-        gil=None if facts["gil"] is None else int(facts["gil"]),
-        widen=facts["widened"],
-        release=facts["release"],
-        stride=facts["stride"],
-        offsets_ns=tuple(facts["offsets_ns"]),
+    threads = more.get("threads") or facts["threads"]
+    # A sanitizer's interpreter can load none of the modules that are built for a debugger.
+    python = more.get("python") or ("" if facts["sanitizer"] else facts.get("python", ""))
+    if python and shutil.which(python) is None:
+        raise ValueError(f"{python} is not there any more")
+    noted = {
+        "gil": None if facts["gil"] is None else int(facts["gil"]),
+        "widen": facts["widened"],
+        "release": facts["release"],
+        "stride": facts["stride"],
+        "offsets_ns": tuple(facts["offsets_ns"]) if threads == facts["threads"] else (),
+    }
+    given = {**noted, **more, "threads": threads, "python": python}
+    return setting(lab, facts["variant"], **given)
+
+
+def _remarks(facts: dict[str, Any], chosen: Setting) -> tuple[str, ...]:
+    """What of a race could not be made again as it was; with a sanitizer its report."""
+    if not facts["sanitizer"]:
+        by = chosen.python and chosen.python != sys.executable
+        return (f"raced by {chosen.python}",) if by else ()
+    reports = [str(one) for one in facts.get("reports", ())]
+    said = (
+        f"It was raced with the {facts['sanitizer']} sanitizer. Raced again here: the release build, without it, "
+        "whose bug may show in another way, or not at all."
     )
-
-
-def _of_result(result: Result) -> tuple[Setting, tuple[str, ...]]:
-    facts = lastrace.facts_of(result)
-    return _setting_of(facts), tuple(facts["seen"])
+    return (said, *(f"the sanitizer's report of that race:\n{one}" for one in reports))
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -181,7 +213,9 @@ class _Prepared:
 
 
 @contextlib.contextmanager
-def _prepared(chosen: Setting, limit_s: float | None, debugger: str) -> Iterator[_Prepared]:
+def _prepared(
+    chosen: Setting, limit_s: float | None, debugger: str, *, prompt: bool = False
+) -> Iterator[_Prepared]:
     from racelab.processes import package_folder
     from racelab.racing import _from_this_process, _lab_for_child
     from racelab.runner import module_paths
@@ -198,7 +232,7 @@ def _prepared(chosen: Setting, limit_s: float | None, debugger: str) -> Iterator
     if debugger == "lldb" and "clang" not in compiler_version():
         # Up to LLVM 20, lldb loses its way in a function of which gcc has put a cold part elsewhere.
         flags.append("-fno-reorder-blocks-and-partition")
-    built = compile(files, flags=flags, python=other) if files else None
+    built = compile(files, flags=flags, python=other, line_directives=True) if files else None
     known = [*_from_this_process(), *([built] if built else [])]
     modules = {**module_paths(known), **_core_of(other)}
     with tempfile.TemporaryDirectory(prefix="racelab-debug-") as temporary:
@@ -219,6 +253,9 @@ def _prepared(chosen: Setting, limit_s: float | None, debugger: str) -> Iterator
             "tally": str(tally),
             "note": str(note),
             "limit_s": limit_s,
+            "alarm_s": None if prompt or limit_s is None else math.ceil(limit_s) + GRACE_S,
+            "once": lab.mode == "cold",
+            "advice": ": type `run` to race again, in a fresh process" if prompt else "",
             "run": {
                 "rounds": 1 if lab.mode == "cold" else None,
                 "seconds": None if lab.mode == "cold" else RUN_S,
@@ -259,8 +296,6 @@ def _core_of(python: str | None) -> dict[str, str]:
 
 def _race_lines(path: Path) -> list[int]:
     """The first line of each [race] region that holds code: where a breakpoint tells most."""
-    if path.suffix == ".pyx":  # gdb knows the lines of the C file that Cython made of it
-        return []
     found, inside, taken = [], False, False
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if MARKER.match(line):
@@ -281,7 +316,7 @@ def _is_comment(line: str) -> bool:
 
 
 class _StopWhenStuck:
-    """Stops a program that a debugger runs, once, when it has stopped getting on."""
+    """Stops a program that a debugger runs, once per process, when it has stopped getting on."""
 
     interval_s = 0.1
 
@@ -289,14 +324,16 @@ class _StopWhenStuck:
         self.prepared = prepared
         self.stall: Stall | None = None
         self.tally: Tally | None = None
+        self.pid = 0
         self.why = ""
 
     def __call__(self, _pid: int) -> str | None:
         """Look once; never asks for the debugger to be ended."""
-        if self.why:
-            return None
         facts = self.prepared.facts()
-        if not facts or "shown" in facts:
+        if facts and facts["pid"] != self.pid:  # the debugger was told to run it again
+            self.close()
+            self.stall, self.pid, self.why = None, facts["pid"], ""
+        if self.why or not facts or "shown" in facts:
             return None
         if self.stall is None:
             self.tally = _SharedTally(self.prepared)
@@ -312,6 +349,7 @@ class _StopWhenStuck:
         """Give the tally's memory back."""
         if self.tally is not None:
             self.tally.close()
+            self.tally = None
 
 
 class _SharedTally(Tally):
@@ -389,7 +427,8 @@ def batch(
         lab: as for `race`, or a `Setting`.
         variant: of the lab.
         debugger: "gdb" or "lldb".
-        commands: the debugger's own; "run" races until the bug shows, or `seconds` are over.
+        commands: the debugger's own; "run" races until the bug shows, or `seconds` are over. A cold lab is raced
+            in one process after another, and what is returned is of the last one.
         seconds: how long it is raced at most.
         timeout_s: limit for everything together. Default: enough for the stacks as well.
         more: `threads`, `gil`, `widen`, `python` and so on of a `Setting`.
@@ -398,8 +437,15 @@ def batch(
         RaceError: there is no such debugger here, or it may not trace.
     """
     chosen = lab if isinstance(lab, Setting) else setting(lab, variant, **more)
-    with _prepared(chosen, seconds, debugger) as prepared:
-        return _run_batch(debugger, prepared, commands, timeout_s or seconds + PRINT_S)[0]
+    until = time.monotonic() + seconds
+    over = time.monotonic() + (timeout_s or seconds + PRINT_S)
+    while True:
+        limit_s = max(1.0, until - time.monotonic())
+        with _prepared(chosen, limit_s, debugger) as prepared:
+            seen, _ = _run_batch(debugger, prepared, commands, max(1.0, over - time.monotonic()))
+            nothing = prepared.facts().get("shown", "-") is None
+        if not nothing or chosen.lab.mode != "cold" or time.monotonic() >= until:
+            return seen
 
 
 def _run_batch(
@@ -433,6 +479,7 @@ def debug(
     *,
     debugger: str = "gdb",
     commands: Sequence[str] = (),
+    seconds: float | None = None,
     **more: Any,
 ) -> int:
     """Start a debugger in this terminal on a lab; returns the debugger's exit status.
@@ -441,9 +488,11 @@ def debug(
         lab, variant: as for `race`.
         debugger: "gdb" or "lldb".
         commands: to begin with.
+        seconds: how long `run` races at most. Default: until the bug shows.
         more: as for `batch`.
     """
-    with _prepared(setting(lab, variant, **more), None, debugger) as prepared:
+    chosen = setting(lab, variant, **more)
+    with _prepared(chosen, seconds, debugger, prompt=True) as prepared:
         command = _command(debugger, prepared, commands, batch=False)
         print(_advice(debugger, prepared), flush=True)
         given = environment(prepared.env)
@@ -476,10 +525,17 @@ def _advice(name: str, prepared: _Prepared) -> str:
     else:
         stacks = "bt all"
         here = f"breakpoint set --file {at.replace(':', ' --line ')}" if at else ""
-    lines = [f"{prepared.setting.title} under {name}: it is raced until its bug shows."]
-    lines.append(
-        f"  run                 until it crashes, hangs, or shows what is forbidden; then {stacks}"
-    )
+    if prepared.setting.lab.mode == "cold":
+        lines = [f"{prepared.setting.title} under {name}: it is raced once per process."]
+        lines.append(
+            "  run                 one round; type it again, for a fresh process each time, until it stops "
+            f"where it crashes, hangs, or shows what is forbidden; then {stacks}"
+        )
+    else:
+        lines = [f"{prepared.setting.title} under {name}: it is raced until its bug shows."]
+        lines.append(
+            f"  run                 until it crashes, hangs, or shows what is forbidden; then {stacks}"
+        )
     if here:
         lines.append(f"  {here}    stops in the window, before `run`")
     return "\n".join(lines)
@@ -503,6 +559,7 @@ class PostMortem:
         widened: whether race points had to be held open for it.
         seconds: how long it took.
         output: all that the debugger printed.
+        notes: what of the race could not be made again as it was; with a sanitizer its report.
     """
 
     title: str
@@ -513,6 +570,7 @@ class PostMortem:
     widened: bool
     seconds: float
     output: str
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
@@ -520,8 +578,9 @@ class PostMortem:
     def _lines(self) -> list[str]:
         window = ", with its window held open (widened)" if self.widened else ""
         head = f"{self.title} under {self.debugger}{window}, {self.seconds:.1f} s"
+        noted = [line for note in self.notes for line in ("", *note.splitlines())]
         if not self.ending:
-            return [head, f"INCONCLUSIVE  {self.why}"]
+            return [head, f"INCONCLUSIVE  {self.why}", *noted]
         lines = [head, f"{self.ending}  {self.why}".rstrip()]
         stopped = self.ending != "hang"  # a thread that hangs does not stop a program; we did
         telling = [t for t in self.threads if t.extension or (t.current and stopped)]
@@ -532,7 +591,7 @@ class PostMortem:
         if others:
             lines += ["", "the others, not in the extension:"]
             lines += [f"  thread {t.number}  {t.frames[0].place}" for t in others]
-        return lines
+        return [*lines, *noted]
 
     def _role(self, thread: Thread) -> str:
         if self.ending == "hang":
@@ -594,7 +653,8 @@ def post_mortem(
 ) -> PostMortem:
     """Make the bug of a race again under a debugger, and show every thread's stack where it shows.
 
-    It is raced as it was for half of the time; where nothing shows, then with its window held open.
+    It is raced as it was for half of the time; where nothing shows, then with its window held open. A cold lab is
+    raced in one process after another. A race with a sanitizer is made again without it, and its report is printed.
 
     Args:
         race: what `race` returned, or a lab as for `race`. Default: what was raced last on this machine.
@@ -610,39 +670,71 @@ def post_mortem(
         RaceError: there is no such debugger here, it may not trace, or nothing was raced yet.
     """
     _debugger(debugger)
-    chosen = _chosen(race, variant, more)
+    chosen, notes = _chosen(race, variant, more)
     begin = time.monotonic()
     deadline = begin + seconds
+    silent = _Silent()
     for widen in (False, True):
         if chosen.widen and not widen:
             continue
         again = replace(chosen, widen=widen)
         until = deadline if widen else begin + seconds / 2
         while (left := until - time.monotonic()) > 0:
-            found = _try(again, debugger, max(1.0, left), begin)
+            found = _try(again, debugger, max(1.0, left), begin, silent)
             if found.ending:
-                return found
+                return replace(found, notes=notes)
             if again.lab.mode != "cold":
                 break
-    return found
+    return replace(found, notes=notes)
 
 
-def _chosen(race: Any, variant: str | None, more: dict[str, Any]) -> Setting:
+def _chosen(
+    race: Any, variant: str | None, more: dict[str, Any]
+) -> tuple[Setting, tuple[str, ...]]:
+    """What is raced, and what is to be said of it."""
     from racelab.result import Result
 
     if race is None or isinstance(race, Result):
-        chosen, seen = last_race() if race is None else _of_result(race)
-        return replace(chosen, endings=_has_ending(seen)) if seen else chosen
-    return setting(race, variant, **more)
+        facts = _recalled() if race is None else lastrace.facts_of(race)
+        chosen = _found_again(facts, more)
+        return chosen, _remarks(facts, chosen)
+    return setting(race, variant, **more), ()
 
 
-def _try(chosen: Setting, name: str, limit_s: float, begin: float) -> PostMortem:
+@dataclass
+class _Silent:
+    """What the processes in which nothing showed have raced."""
+
+    processes: int = 0
+    rounds: int = 0
+    seen: set[str] = field(default_factory=set)
+
+    def add(self, facts: dict[str, Any], *, cold: bool) -> None:
+        """Count one more; a process that is not cold is one by itself."""
+        if not cold:
+            self.processes, self.rounds, self.seen = 0, 0, set()
+        self.processes += 1
+        self.rounds += facts["rounds"]
+        self.seen |= set(facts["seen"])
+
+    def __str__(self) -> str:
+        done = _rounds(self.rounds)
+        if self.processes > 1:
+            done = f"{self.rounds:,} cold rounds, each in a process of its own"
+        but = f" (but: {', '.join(sorted(self.seen))})" if self.seen else ""
+        what = "No crash and no hang" if self.seen else "Nothing forbidden"
+        return f"{what} in {done}{but}: give it more time."
+
+
+def _try(chosen: Setting, name: str, limit_s: float, begin: float, silent: _Silent) -> PostMortem:
     with _prepared(chosen, limit_s, name) as prepared:
         seen, why = _run_batch(name, prepared, _STACKS[name], limit_s + PRINT_S)
         facts = prepared.facts()
         extension = {path.name for path in chosen.lab.source_files(chosen.variant)}
     said = f"{name} {toolbox.number(name)}"
-    ending, sentence = _ending(seen, why, facts)
+    if facts.get("shown", "-") is None:
+        silent.add(facts, cold=chosen.lab.mode == "cold")
+    ending, sentence = _ending(seen, why, facts, silent)
     read = read_gdb if name == "gdb" else read_lldb
     threads = sorted(
         read(seen.text, extension),
@@ -660,14 +752,14 @@ def _try(chosen: Setting, name: str, limit_s: float, begin: float) -> PostMortem
     )
 
 
-def _ending(seen: Output, why: str, facts: dict[str, Any]) -> tuple[str, str]:
+def _ending(seen: Output, why: str, facts: dict[str, Any], silent: _Silent) -> tuple[str, str]:
     """What showed, and a sentence about it."""
     if why:
         return "hang", why
     if facts.get("shown"):
         return (
             str(facts["shown"]),
-            f"after {facts['rounds']:,} rounds; the calls are over, see `racelab debug` for the window",
+            f"after {_rounds(facts['rounds'])}; the calls are over, see `racelab debug` for the window",
         )
     found = _SIGNAL.search(seen.text)
     if found and (name := found[1] or found[2]) != "SIGTRAP":
@@ -679,8 +771,8 @@ def _ending(seen: Output, why: str, facts: dict[str, Any]) -> tuple[str, str]:
         raise RaceError(f"the debugger has not started the race: {last}")
     if seen.ended_by:
         return "", f"The debugger did not end by itself: {seen.ending}."
-    rounds = facts.get("rounds")
-    done = f"{rounds:,} rounds" if rounds is not None else "what was raced"
-    but = f" (but: {', '.join(facts['seen'])})" if facts.get("seen") else ""
-    what = "No crash and no hang" if facts.get("seen") else "Nothing forbidden"
-    return "", f"{what} in {done}{but}: give it more time."
+    return "", str(silent) if silent.rounds else "Nothing forbidden: give it more time."
+
+
+def _rounds(many: int) -> str:
+    return "1 round" if many == 1 else f"{many:,} rounds"
