@@ -347,9 +347,16 @@ def test_a_link_that_is_not_right_says_so(
 ) -> None:
     with web.offline(browser, classes[0].base) as (context, _):
         page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda one: asked.append(one.url) if "/api/" in one.url else None)
         page.goto(f"{classes[0].base}/{tail}")
         expect(page.locator("#status")).to_contain_text(words)
         assert page.locator(MARKS).count() == 0
+        page.wait_for_timeout(5000)  # it would ask every two seconds
+        assert len(asked) == (1 if tail else 0)
+        expect(page.locator("#status")).to_contain_text(
+            "This page asks no more: load it again to try once more." if tail else words
+        )
 
 
 def test_another_class_at_the_same_address_begins_anew(browser: Browser, tmp_path: Path) -> None:

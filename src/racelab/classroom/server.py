@@ -77,7 +77,7 @@ class Limit:
         self.clock = clock
         self._left: dict[str, tuple[float, float]] = {}
 
-    def wait(self, who: str, *, take: bool = True) -> float:
+    def wait(self, who: str) -> float:
         """Take one; 0, or seconds until there will be one."""
         now = self.clock()
         if len(self._left) > 10_000:
@@ -86,7 +86,7 @@ class Limit:
         left = min(self.per_minute, left + (now - then) * self.per_minute / 60)
         if left < 1:
             return (1 - left) * 60 / self.per_minute
-        self._left[who] = (left - take, now)
+        self._left[who] = (left - 1, now)
         return 0.0
 
     def _forget(self, now: float) -> None:
@@ -120,13 +120,16 @@ def application(store: Store, address: str) -> Any:
     wrong = Limit(WRONG_TOKENS)
 
     def admitted(request: Request) -> None:
-        """The request carries the class's token; guessing it is slow."""
+        """The request carries the class's token; who guesses at it is held off.
+
+        Only wrong ones are counted: a whole class may be behind one address, and a page left open since another
+        class must not shut it out. What keeps a guess from succeeding is the token's length.
+        """
         host = request.client.host if request.client else ""
-        _limited(wrong.wait(host, take=False), "Too many wrong tokens.")
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         right = hmac.compare_digest(given.strip().encode(), store.token.encode())
         if scheme.lower() != "bearer" or not right:
-            wrong.wait(host)
+            _limited(wrong.wait(host), "Too many wrong tokens.")
             raise _Refusal(401, "This is not the class's token: take the link on the wall.")
 
     async def body_of(request: Request) -> bytes:

@@ -67,15 +67,21 @@ async function ask(path) {
   });
   if (!answer.ok) {
     const { error } = await answer.json().catch(() => ({}));
-    throw new Refusal(error ?? `The server answers ${answer.status}.`);
+    throw new Refusal(error ?? `The server answers ${answer.status}.`, answer.status);
   }
   return answer.json();
 }
 
-class Refusal extends Error {}
+class Refusal extends Error {
+  constructor(sentence, status) {
+    super(sentence);
+    this.final = status === 401; // a wrong token does not become a right one, however often one asks
+  }
+}
 
 async function poll() {
-  for (;;) {
+  let over = false;
+  while (!over) {
     try {
       let more = true;
       while (more) {
@@ -88,14 +94,16 @@ async function poll() {
     } catch (error) {
       state.lost ??= new Date();
       const since = state.lost.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
-      say(error instanceof Refusal ? error.message : `No connection since ${since}; trying again.`);
+      over = error instanceof Refusal && error.final;
+      const what = error instanceof Refusal ? error.message : `No connection since ${since}; trying again.`;
+      say(over ? `${what} This page asks no more: load it again to try once more.` : what);
     }
     try {
       draw();
     } catch (error) {
       console.error(error); // the next result may be drawn again
     }
-    await new Promise((wake) => setTimeout(wake, POLL_MS));
+    if (!over) await new Promise((wake) => setTimeout(wake, POLL_MS));
   }
 }
 
