@@ -32,6 +32,7 @@ from racelab.classroom.entry import REASONS, VERDICTS, ClassError, Entry, parse,
 from racelab.classroom.server import Limit
 from racelab.classroom.store import VERSION, Store
 from racelab.course import Course
+from racelab.exercise import find_exercise
 from racelab.lab import ACCEPTABLE, FORBIDDEN
 from racelab.result import Repetition, Result
 from racelab.show import find_ext
@@ -435,6 +436,25 @@ def test_without_the_token_nothing_is_said(shared: fake.Server, path: str, given
     assert set(answer) == {"error"}
 
 
+def test_wrong_tokens_are_limited_and_shut_nobody_out(tmp_path: Path) -> None:
+    """Pages left open since another class, behind the address of everybody in the room."""
+    with fake.served(tmp_path / "class.sqlite") as one:
+        wrong, right = [], []
+        for _ in range(server.WRONG_TOKENS + 20):
+            wrong.append(one.ask("GET", "/api/hello", Authorization="Bearer wrong"))
+            right.append(one.ask("GET", "/api/state")[0])
+        entry = fake.Learner(507).check()
+        assert one.ask("POST", "/api/results", entry)[0] == 201
+        assert one.ask("POST", "/api/results", entry, Authorization="Bearer wrong")[0] == 429
+
+    assert set(right) == {200}
+    statuses = [status for status, _, _ in wrong]
+    assert statuses[: server.WRONG_TOKENS] == [401] * server.WRONG_TOKENS
+    assert statuses[-1] == 429
+    assert wrong[-1][1]["error"].startswith("Too many wrong tokens. Try again in ")
+    assert int(wrong[-1][2]["Retry-After"]) >= 1
+
+
 def test_what_is_too_large_is_cut_off(shared: fake.Server) -> None:
     entry = fake.Learner(503).race()
     assert shared.ask("POST", "/api/results", {**entry, "machine": "x" * 5000})[0] == 413
@@ -665,10 +685,11 @@ def nobody() -> tuple[socket.socket, str]:
     return silent, f"http://127.0.0.1:{silent.getsockname()[1]}"
 
 
-def moved(desk: Path, url: str) -> None:
-    """The class is at another address now, as far as the learner knows."""
+def moved(desk: Path, url: str, token: str = "") -> None:
+    """The class is at another address now, or has another token, as far as the learner knows."""
     known = json.loads((desk / "class.json").read_text())
-    (desk / "class.json").write_text(json.dumps({**known, "url": url}))
+    changed = {"url": url, "token": token or known["token"]}
+    (desk / "class.json").write_text(json.dumps({**known, **changed}))
 
 
 def test_a_class_that_does_not_answer_delays_nobody(
@@ -693,6 +714,74 @@ def test_a_class_that_does_not_answer_delays_nobody(
     assert "shared with the class as Edsger" in client.join(shared.link, "Edsger")
     assert len(shared.all()) == before + 2
     assert (desk / "outbox.jsonl").read_text() == ""
+
+
+def senders() -> list[threading.Thread]:
+    """Threads that hand in, or wait to try again."""
+    return [thread for thread in threading.enumerate() if thread.name == "racelab-class"]
+
+
+def test_what_waits_is_sent_when_the_class_is_there_again(
+    desk: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`racelab watch`, or a kernel, while the server is closed and opened again: nobody does anything."""
+    monkeypatch.setattr(client, "RETRY_S", 0.1)
+    monkeypatch.setattr(client, "LONGEST_RETRY_S", 0.5)
+    with fake.served(tmp_path / "class.sqlite") as first:
+        client.join(first.link, "Ada")
+        port = first.port
+        first.interrupt()
+    for _ in range(3):
+        Course().note(verdict())
+    said: list[str] = []
+    wait_for(
+        lambda: said.append(capfd.readouterr().err) or "".join(said).count("kept for later") == 3
+    )
+    assert "kept for later" in rl.share(verdict())
+    wait_for(lambda: len(senders()) == 1)  # one tries again for all
+    with fake.served(tmp_path / "class.sqlite", port) as second:
+        wait_for(lambda: len(second.all()) == 4)
+        wait_for(lambda: not senders())
+        assert (desk / "outbox.jsonl").read_text() == ""
+        assert capfd.readouterr().err == "class: what had waited is shared with the class as Ada.\n"
+        Course().note(verdict())
+        wait_for(lambda: len(second.all()) == 5)
+
+
+@pytest.mark.parametrize("words", [["hint", "two_counters"], ["check", "how_many", "--file", "{}"]])
+def test_what_waits_is_sent_at_the_next_check_or_hint(
+    desk: Path, tmp_path: Path, words: list[str]
+) -> None:
+    """Also where the command itself hands in nothing."""
+    answer = tmp_path / "how_many.py"
+    answer.write_text(find_exercise("how_many").text("solution"))
+    with fake.served(tmp_path / "class.sqlite") as first:
+        client.join(first.link, "Grace")
+        port = first.port
+    client._Outbox(desk).put(
+        client._entry(verdict(), client.membership()), client.membership().class_id
+    )
+    away = racelab(*(word.format(answer) for word in words))
+    assert (away.returncode, away.stderr) == (0, ""), "nothing new is kept: nothing is said"
+    with fake.served(tmp_path / "class.sqlite", port) as second:
+        done = racelab(*(word.format(answer) for word in words))
+        assert done.stderr == "class: what had waited is shared with the class as Grace.\n"
+        assert len(second.all()) == 1
+
+
+def test_a_wrong_token_is_not_tried_again(
+    shared: fake.Server, desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "RETRY_S", 0.1)
+    client.join(shared.link, "Tony")
+    moved(desk, shared.base, "wrong")
+    assert "not the class's token" in rl.share(verdict())
+    Course().note(verdict())
+    wait_for(lambda: not senders(), 5)
+    assert len((desk / "outbox.jsonl").read_text().splitlines()) == 2
 
 
 def test_the_end_of_a_process_does_not_wait_for_a_silent_class(

@@ -1,21 +1,31 @@
-"""What a learner has done so far: one small file in `work/`, written whole or not at all."""
+"""What a learner has done so far: one small file in `work/`, written whole or not at all.
+
+A panel, a terminal and `racelab watch` may all be at it: each change is made under a lock.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from racelab.checking import Verdict
-from racelab.classroom.client import hand_in
+from racelab import checking
+from racelab.checking import SECONDS, Step, Verdict
+from racelab.classroom.client import hand_in, send_waiting
 from racelab.exercise import Exercise, exercises_folder, work_folder
 from racelab.files import write_whole
 
-__all__ = ["Course", "Standing"]
+__all__ = ["MORE_TIME", "TIMES_MORE", "Course", "Standing"]
 
 FILE = "progress.json"
+#: Reasons of verdicts that more time may change, and how much more is offered.
+MORE_TIME = ("no-power", "too-slow")
+TIMES_MORE = 5
 
 
 @dataclass(frozen=True)
@@ -52,49 +62,111 @@ class Course:
     def __init__(self, folder: Path | None = None) -> None:
         self.file = (folder or work_folder(exercises_folder() / "any")) / FILE
 
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Be the only one who changes the file, of all processes and threads."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self.file.with_name(f".{FILE}.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
     def _read(self) -> dict[str, dict[str, Any]]:
+        try:
+            return self._parsed()
+        except ValueError:
+            with self._alone():  # somebody else may have mended it meanwhile
+                return self._mended()
+
+    def _parsed(self) -> dict[str, dict[str, Any]]:
         try:
             found = json.loads(self.file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
+        return found if isinstance(found, dict) else {}
+
+    def _mended(self) -> dict[str, dict[str, Any]]:
+        try:
+            return self._parsed()
         except ValueError:
             # Kept for whoever wants to mend it by hand; a broken file must not stop anybody.
             self.file.replace(self.file.with_name(f"{FILE}.broken"))
             return {}
-        return found if isinstance(found, dict) else {}
 
     def of(self, slug: str) -> Standing:
         """Where the learner stands with an exercise."""
-        known = self._read().get(slug, {})
-        names = Standing.__dataclass_fields__
-        return Standing(**{key: value for key, value in known.items() if key in names})
+        return _standing(self._read().get(slug, {}))
+
+    def check(
+        self,
+        exercise: Exercise,
+        answer: Path | str | None = None,
+        *,
+        counts: bool | None = None,
+        seconds: float = SECONDS,
+        on_step: Callable[[Step], object] | None = None,
+        on_doing: Callable[[str], object] | None = None,
+    ) -> Verdict:
+        """Judge an answer, and keep the verdict where it counts; arguments are those of `racelab.checking.check`.
+
+        Args:
+            counts: whether it is the learner's answer: the verdict is kept and shared, and what is said about a
+                question depends on how many answers came before. Default: the learner's own copy counts.
+
+        Raises:
+            ExerciseError: there is nothing to judge yet; the message says what to do.
+            RaceError: nothing can be raced here.
+        """
+        counts = answer is None if counts is None else counts
+        send_waiting(self.file.parent)
+        verdict = checking.check(
+            exercise,
+            answer,
+            seconds=seconds,
+            on_step=on_step,
+            on_doing=on_doing,
+            tries=self.of(exercise.slug).tries if counts else None,
+        )
+        if counts:
+            self.note(verdict)
+        return verdict
 
     def note(self, verdict: Verdict) -> None:
         """Keep a verdict, and share it with the class if one was joined."""
-        now = self.of(verdict.exercise)
-        before = self._read().get(verdict.exercise, {}).get("answer")
-        self._keep(
-            verdict.exercise,
-            verdict=verdict.verdict,
-            passed=now.passed or verdict.verdict == "PASS",
-            checks=now.checks + 1,
-            tries=now.tries + (verdict.answer != before),
-            answer=verdict.answer,
-            date=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        )
+        with self._changed(verdict.exercise) as known:
+            now = _standing(known)
+            known.update(
+                verdict=verdict.verdict,
+                passed=now.passed or verdict.verdict == "PASS",
+                checks=now.checks + 1,
+                tries=now.tries + (verdict.answer != known.get("answer")),
+                answer=verdict.answer,
+                date=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            )
         hand_in(verdict, self.file.parent)
 
     def next_hint(self, exercise: Exercise) -> str:
         """The next hint that was not shown yet, or the last one again, with its number."""
-        number = min(self.of(exercise.slug).hints + 1, len(exercise.hints))
-        self._keep(exercise.slug, hints=number)
+        send_waiting(self.file.parent)
+        with self._changed(exercise.slug) as known:
+            number = min(_standing(known).hints + 1, len(exercise.hints))
+            known["hints"] = number
         return f"Hint {number} of {len(exercise.hints)}: {exercise.hints[number - 1]}"
 
     def forget_hints(self, slug: str) -> None:
         """Begin with the first hint again."""
-        self._keep(slug, hints=0)
+        with self._changed(slug) as known:
+            known["hints"] = 0
 
-    def _keep(self, slug: str, **facts: Any) -> None:
-        known = self._read()
-        known[slug] = {**known.get(slug, {}), **facts}
-        write_whole(self.file, json.dumps(known, indent=1, sort_keys=True) + "\n")
+    @contextlib.contextmanager
+    def _changed(self, slug: str) -> Iterator[dict[str, Any]]:
+        """What is known of an exercise, to be changed: nobody else reads it to change it meanwhile."""
+        with self._alone():
+            everything = self._mended()
+            known = everything.setdefault(slug, {})
+            yield known
+            write_whole(self.file, json.dumps(everything, indent=1, sort_keys=True) + "\n")
+
+
+def _standing(known: dict[str, Any]) -> Standing:
+    names = Standing.__dataclass_fields__
+    return Standing(**{key: value for key, value in known.items() if key in names})

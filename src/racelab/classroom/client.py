@@ -1,7 +1,8 @@
 """The learner's side of a class: join one, leave it, hand in what was checked and raced.
 
 What is handed in is written to `work/outbox.jsonl` first and sent by a thread of its own, so a class never makes
-anybody wait, and nothing is lost while there is no network: what waits is sent with the next entry.
+anybody wait, and nothing is lost while there is no network: what waits is sent again and again as long as the
+process lives, at the beginning of the next check or hint, and with the next entry.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
 from racelab.classroom.entry import ClassError, Entry, valid_name
@@ -29,13 +30,27 @@ if TYPE_CHECKING:
     from racelab.checking import Verdict
     from racelab.result import Result
 
-__all__ = ["Membership", "Said", "hand_in", "hello", "join", "leave", "membership", "share"]
+__all__ = [
+    "Membership",
+    "Said",
+    "hand_in",
+    "hello",
+    "join",
+    "leave",
+    "membership",
+    "send_waiting",
+    "share",
+]
 
 FILE = "class.json"
 OUTBOX = "outbox.jsonl"
 ANSWER_S = 2.0
 #: The end of a process waits so long for what is on its way; the rest is kept.
 END_S = 3.0
+#: It waits so long for what was made before it began, and only could not be handed in.
+END_OF_OLD_S = 0.5
+#: Until it is tried again; each time twice as long, up to the second one.
+RETRY_S, LONGEST_RETRY_S = 2.0, 30.0
 
 
 class Said(str):
@@ -119,7 +134,7 @@ def join(url: str, name: str, folder: Path | None = None) -> Said:
     write_whole(folder / FILE, json.dumps(asdict(joined), indent=1) + "\n")
     (folder / FILE).chmod(0o600)
     waiting = _Outbox(folder).waiting(joined.class_id)
-    sent = f" {_send(folder)}" if waiting else ""
+    sent = f" {_send(folder).said}" if waiting else ""
     return Said(
         f"You are in the class as {name}: from now on your checks, and `racelab race` of the book's labs, "
         f"show on the wall. racelab class leave ends that.{sent}"
@@ -177,7 +192,11 @@ def share(what: Result | Verdict, folder: Path | None = None) -> Said:
     if joined is None:
         return Said("You are in no class: racelab class join URL --name NAME")
     _Outbox(folder).put(_entry(what, joined), joined.class_id)
-    return _send(folder)
+    sent = _send(folder)
+    if sent.again:
+        with contextlib.suppress(Exception):
+            _Sender(folder, old=True)
+    return sent.said
 
 
 def hand_in(what: Result | Verdict, folder: Path | None = None) -> None:
@@ -192,9 +211,16 @@ def hand_in(what: Result | Verdict, folder: Path | None = None) -> None:
         if joined is None:
             return
         _Outbox(folder).put(_entry(what, joined), joined.class_id)
-        thread = threading.Thread(target=_send_and_say, args=(folder,), daemon=True)
-        thread.start()
-        atexit.register(_finish, thread)
+        _Sender(folder, old=False)
+
+
+def send_waiting(folder: Path | None = None) -> None:
+    """Try again to hand in what could not be, if there is any: never delays, never fails, speaks only if it succeeds."""
+    with contextlib.suppress(Exception):
+        folder = folder or our_folder()
+        joined = membership(folder)
+        if joined is not None and _Outbox(folder).waiting(joined.class_id):
+            _Sender(folder, old=True)
 
 
 def _entry(what: Any, joined: Membership) -> Entry:
@@ -202,17 +228,74 @@ def _entry(what: Any, joined: Membership) -> Entry:
     return make(what, joined.learner, joined.name)
 
 
-def _send_and_say(folder: Path) -> None:
-    with contextlib.suppress(Exception):
-        said = _send(folder)
-        if "ipykernel" not in sys.modules:
-            print(f"class: {said}", file=sys.stderr, flush=True)
+class _Sender(threading.Thread):
+    """Hands in all that waits, and tries again until that has been taken or the process ends.
 
+    Args:
+        folder: where the learner's work is.
+        old: it was made before, and its maker knows that it is kept: only success is worth a word.
+    """
 
-def _finish(thread: threading.Thread) -> None:
-    thread.join(END_S)
-    if thread.is_alive():
-        print(f"class: {KEPT}", file=sys.stderr, flush=True)
+    #: Folders for which one tries again at present: another one need not.
+    _trying: ClassVar[set[Path]] = set()
+    _lock = threading.Lock()
+    #: The process ends.
+    _over = threading.Event()
+
+    def __init__(self, folder: Path, *, old: bool) -> None:
+        super().__init__(daemon=True, name="racelab-class")
+        self.folder = folder
+        self.kept_is_known = old
+        self.start()
+        atexit.register(self._finish)
+
+    def run(self) -> None:
+        """Send; then, where that failed, again and again."""
+        with contextlib.suppress(Exception):
+            sent = _send(self.folder)
+            self._say(sent)
+            with self._lock:
+                if not sent.again or self.folder in self._trying:
+                    return
+                self._trying.add(self.folder)
+            self._try_again(sent)
+
+    def _try_again(self, sent: _Sent) -> None:
+        pause = RETRY_S
+        try:
+            while sent.again and self._something_waits():
+                if self._over.wait(max(pause, sent.wait_s)):
+                    return
+                pause = min(2 * pause, LONGEST_RETRY_S)
+                sent = _send(self.folder)
+                self._say(sent)
+        finally:
+            with self._lock:
+                self._trying.discard(self.folder)
+
+    def _something_waits(self) -> bool:
+        """Looked at and answered for at once: what is put in later finds nobody who tries again, and does so itself."""
+        with self._lock:
+            joined = membership(self.folder)
+            found = joined is not None and bool(_Outbox(self.folder).waiting(joined.class_id))
+            if not found:
+                self._trying.discard(self.folder)
+            return found
+
+    def _say(self, sent: _Sent) -> None:
+        quiet = self.kept_is_known and (sent.again or not sent.taken)
+        said = f"what had waited is {sent.said}" if self.kept_is_known and sent.taken else sent.said
+        self.kept_is_known = True
+        if not quiet and "ipykernel" not in sys.modules:
+            # Whatever else is on the line tells how far a check is, and comes again.
+            begin = "\r\x1b[K" if sys.stderr.isatty() else ""
+            print(f"{begin}class: {said}", file=sys.stderr, flush=True)
+
+    def _finish(self) -> None:
+        self._over.set()
+        self.join(END_OF_OLD_S if self.kept_is_known else END_S)
+        if self.is_alive() and not self.kept_is_known:
+            print(f"class: {KEPT}", file=sys.stderr, flush=True)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -286,31 +369,50 @@ class _Outbox:
             write_whole(self.file, "".join(json.dumps(line) + "\n" for line in left))
 
 
-def _send(folder: Path) -> Said:
+class _Sent(NamedTuple):
+    """How handing in went.
+
+    Attributes:
+        said: in one sentence.
+        again: whether it is worth another try.
+        taken: how many entries were.
+        wait_s: the class asks not to come again earlier.
+    """
+
+    said: Said
+    again: bool = False
+    taken: int = 0
+    wait_s: float = 0.0
+
+
+def _send(folder: Path) -> _Sent:
     """Hand in all that waits, and say how that went."""
     joined = membership(folder)
     if joined is None:
-        return Said("you have left the class.")
+        return _Sent(Said("you have left the class."))
     outbox = _Outbox(folder)
     with outbox.sending() as alone:
-        return _send_all(outbox, joined) if alone else Said(KEPT)
+        return _send_all(outbox, joined) if alone else _Sent(Said(KEPT), again=True)
 
 
-def _send_all(outbox: _Outbox, joined: Membership) -> Said:
+def _send_all(outbox: _Outbox, joined: Membership) -> _Sent:
     done: set[str] = set()
     refused = stopped = ""
+    again, wait_s = True, 0.0
     try:
         with _connected(joined.url) as ask:
             for line in outbox.waiting(joined.class_id):
                 age = min(max(0, int(time.time() - line["made"])), 7 * 24 * 3600)
                 entry = {**line["entry"], "name": joined.name, "age": age}
-                status, answer, _ = ask("POST", "/api/results", joined.token, entry)
+                status, answer, wait = ask("POST", "/api/results", joined.token, entry)
                 if status in (200, 201, 413, 422):
                     done.add(entry["key"])
                 if status in (413, 422):
                     refused = answer.get("error") or "no reason given"
                 elif status not in (200, 201):
                     stopped = answer.get("error") or f"the class answered {status}"
+                    again = status != 401  # a wrong token does not become a right one
+                    wait_s = min(float(wait), LONGEST_RETRY_S) if wait.isdigit() else 0.0
                     break
     except (OSError, ValueError, http.client.HTTPException):
         stopped = "no answer"
@@ -318,12 +420,13 @@ def _send_all(outbox: _Outbox, joined: Membership) -> Said:
         if done:
             outbox.remove(done)
     if stopped == "no answer":
-        return Said(KEPT)
+        return _Sent(Said(KEPT), again)
     if stopped:
-        return Said(f"{stopped.rstrip('.')}; kept for later in work/outbox.jsonl.")
+        said = f"{stopped.rstrip('.')}; kept for later in work/outbox.jsonl."
+        return _Sent(Said(said), again, wait_s=wait_s)
     if refused:
-        return Said(f"refused by the class: {refused}")
-    return Said(f"shared with the class as {joined.name}.")
+        return _Sent(Said(f"refused by the class: {refused}"))
+    return _Sent(Said(f"shared with the class as {joined.name}."), taken=len(done))
 
 
 _Ask = Callable[[str, str, str, "dict[str, Any] | None"], tuple[int, dict[str, Any], str]]
