@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
+import select
 import sys
-import threading
 import time
-from types import TracebackType
 from typing import Any
 
 POLL_S = 0.5
-#: The seconds on the line that shows what is being done go on at least so often.
-TICK_S = 0.5
+#: What one types to leave an exercise that is watched.
+LEAVE = "n"
 
 
 def add_commands(commands: Any) -> None:
@@ -77,9 +75,10 @@ def _exercises(options: argparse.Namespace) -> int:
             f"{standing:<6}  {one.title}"
         )
     done = sum(course.of(one.slug).passed for one in found)
-    print(
-        f"\n{done} of {len(found)} passed. Begin with: racelab start {_next(found, course) or 'any'}"
-    )
+    following = _next(found, course)
+    how = "Begin with" if not done else "Go on with"
+    end = f" {how}: racelab start {following}" if following else ""
+    print(f"\n{done} of {len(found)} passed.{end}")
     return 0
 
 
@@ -101,68 +100,30 @@ def _start(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from racelab.checking import SECONDS, check
-    from racelab.course import Course
     from racelab.exercise import find_exercise
 
     exercise = find_exercise(options.exercise)
-    with _Live(exercise.slug, wanted=not options.json) as live:
-        verdict = check(
-            exercise,
-            options.file,
-            seconds=options.seconds or SECONDS,
-            on_step=live.step,
-            on_doing=live.doing,
-        )
+    verdict = _judged(exercise, options, options.file, wanted=False if options.json else None)
     print(json.dumps(verdict.as_json()) if options.json else verdict)
-    if options.file is None:
-        Course().note(verdict)
     return verdict.exit_status
 
 
-class _Live:
-    """One line that says what is being done, and for how long; the verdict takes its place. Nothing in a pipe."""
+def _judged(
+    exercise: Any, options: argparse.Namespace, file: str | None = None, wanted: bool | None = None
+) -> Any:
+    """The verdict; until it is there, a line says what is being done."""
+    from racelab.checking import SECONDS
+    from racelab.course import Course
+    from racelab.progress import Line
 
-    def __init__(self, title: str, wanted: bool = True) -> None:
-        self.title = title
-        self.wanted = wanted and sys.stderr.isatty() and os.environ.get("RACELAB_PROGRESS") != "0"
-        self.text = "starting"
-        self.begin = time.monotonic()
-        self.over = threading.Event()
-        self.ticking = threading.Thread(target=self._tick, daemon=True)
-
-    def __enter__(self) -> _Live:
-        if self.wanted:
-            self.ticking.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.over.set()
-        if self.wanted:
-            self.ticking.join()
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-
-    def step(self, step: Any) -> None:
-        """Show a step that was made."""
-        self.text = f"{step.name}: {step.text.splitlines()[0] if step.text else ''}"
-
-    def doing(self, text: str) -> None:
-        """Show what is being done."""
-        self.text = text
-
-    def _tick(self) -> None:
-        while not self.over.is_set():
-            width = shutil.get_terminal_size().columns - 1
-            line = f"{self.title}: {time.monotonic() - self.begin:.0f} s, {self.text}"
-            sys.stderr.write(f"\r\x1b[K{line[:width]}")
-            sys.stderr.flush()
-            self.over.wait(TICK_S)
+    with Line(exercise.slug, wanted) as line:
+        return Course().check(
+            exercise,
+            file,
+            seconds=options.seconds or SECONDS,
+            on_step=line.step,
+            on_doing=line.doing,
+        )
 
 
 def _hint(options: argparse.Namespace) -> int:
@@ -207,39 +168,81 @@ def _reset(options: argparse.Namespace) -> int:
 
 def _watch(options: argparse.Namespace) -> int:
     """Check on every save; after a PASS go on to the next exercise. Ends with Ctrl-C."""
-    from racelab.checking import SECONDS, check
     from racelab.course import Course
-    from racelab.exercise import ExerciseError, exercises, find_exercise
+    from racelab.exercise import exercises, find_exercise
 
-    course = Course()
-    slug = options.exercise or _next(exercises(), course)
+    course, known, left = Course(), exercises(), list[str]()
+    slug = options.exercise or _next(known, course)
     while slug is not None:
         exercise = find_exercise(slug)
-        path = exercise.start()
-        print(f"\n{exercise.title} ({exercise.chapter}, {exercise.level}): {path}")
-        print("Waiting for you to save it. Ctrl-C ends.", flush=True)
-        seen = path.stat().st_mtime_ns if course.of(slug).checks else 0
-        while True:
-            now = path.stat().st_mtime_ns if path.exists() else seen
-            if now == seen:
-                time.sleep(POLL_S)
-                continue
-            seen = now
-            try:
-                with _Live(slug) as live:
-                    verdict = check(
-                        exercise,
-                        seconds=options.seconds or SECONDS,
-                        on_step=live.step,
-                        on_doing=live.doing,
-                    )
-            except ExerciseError as error:  # saved empty, say: the next save is another try
-                print(error, flush=True)
-                continue
-            course.note(verdict)
-            print(verdict, flush=True)
-            if verdict.verdict == "PASS":
-                break
-        slug = None if options.exercise else _next(exercises(), course)
-    print("Done. Every exercise is passed." if not options.exercise else "Done.")
+        if not _watched(exercise, options, course):
+            left.append(slug)
+        if options.exercise:
+            break
+        slug = _next([one for one in known if one.slug not in left], course)
+    if not left:
+        print("Done." if options.exercise else "Done. Every exercise is passed.")
+    elif not options.exercise:
+        print(f"Not passed yet: {', '.join(left)}. For one of them: racelab watch {left[0]}")
     return 0
+
+
+def _watched(exercise: Any, options: argparse.Namespace, course: Any) -> bool:
+    """Check one exercise on every save; whether it was passed, and not left for another one."""
+    from racelab.exercise import ExerciseError
+
+    path = exercise.start()
+    print(f"\n{exercise.title} ({exercise.chapter}, {exercise.level}): {path}")
+    key = f"{LEAVE} and Enter go on to the next one, " if _asks(options) else ""
+    print(f"Waiting for you to save it; {key}Ctrl-C ends.", flush=True)
+    seen = path.stat().st_mtime_ns if course.of(exercise.slug).checks else 0
+    while True:
+        now = path.stat().st_mtime_ns if path.exists() else seen
+        if now == seen:
+            if _told_to_leave(options):
+                return False
+            continue
+        seen = now
+        try:
+            verdict = _judged(exercise, options)
+        except ExerciseError as error:  # saved empty, say: the next save is another try
+            print(error, flush=True)
+            continue
+        print(verdict, flush=True)
+        if verdict.verdict == "PASS":
+            return True
+        if verdict.verdict == "INCONCLUSIVE":
+            print(_ways_on(exercise.slug, options), flush=True)
+
+
+def _ways_on(slug: str, options: argparse.Namespace) -> str:
+    """What to do where saving once more will hardly change the verdict."""
+    from racelab.checking import SECONDS
+    from racelab.course import TIMES_MORE
+
+    key = f"type {LEAVE} and Enter for the next one, or " if _asks(options) else ""
+    more = f"racelab watch {slug} --seconds {TIMES_MORE * (options.seconds or SECONDS):g}"
+    return (
+        f"You need not stay at this one: {key}end with Ctrl-C and choose, racelab watch EXERCISE. "
+        f"To give it more time: {more}"
+    )
+
+
+def _asks(options: argparse.Namespace) -> bool:
+    """Whether somebody sits there who can be asked, and there is a next one."""
+    return not options.exercise and sys.stdin is not None and sys.stdin.isatty()
+
+
+def _told_to_leave(options: argparse.Namespace) -> bool:
+    """Wait a little; whether the learner wants the next exercise."""
+    if not _asks(options):
+        time.sleep(POLL_S)
+        return False
+    if not select.select([sys.stdin], [], [], POLL_S)[0]:
+        return False
+    typed = os.read(sys.stdin.fileno(), 1024)  # a line: a terminal hands out whole ones
+    if not typed:
+        time.sleep(POLL_S)  # Ctrl-D, for ever
+    elif typed.strip().lower() != LEAVE.encode():
+        print(f"{LEAVE} and Enter go on to the next exercise, Ctrl-C ends.", flush=True)
+    return typed.strip().lower() == LEAVE.encode()

@@ -16,6 +16,7 @@ from textwrap import fill
 from typing import Any
 
 from racelab.checking import SECONDS, Verdict, check
+from racelab.course import MORE_TIME, TIMES_MORE
 from racelab.exercise import Exercise, ExerciseError, Level, find_exercise
 from racelab.files import write_whole
 
@@ -29,10 +30,6 @@ POINTS: dict[Level, int] = {"easy": 1, "medium": 2, "hard": 3}
 #: What nbgrader looks for at the ends of a solution.
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 KERNEL = {"display_name": "Python 3.13t (racelab)", "language": "python", "name": "racelab"}
-#: Verdicts that more time may change.
-MORE_TIME = ("no-power", "too-slow")
-#: How much more an autograder gives: a teacher's machine can wait.
-PATIENCE = 5
 OURS, THEIRS = "racelab_config.py", "nbgrader_config.py"
 LOAD = f'load_subconfig("{OURS}")'
 
@@ -105,8 +102,9 @@ def grade(slug: str, *, seconds: float = SECONDS) -> None:
         raise Fail(f"There is no answer yet: run the cell that begins with %%answer {slug}.")
     answer = "\n" + _answers[slug]  # the magic is line 1 of the cell
     verdict = check(exercise, answer, seconds=seconds)
+    # An autograder gives more: a teacher's machine can wait.
     if verdict.reason in MORE_TIME and os.environ.get("NBGRADER_EXECUTION"):
-        verdict = check(exercise, answer, seconds=PATIENCE * seconds)
+        verdict = check(exercise, answer, seconds=TIMES_MORE * seconds)
     _show(verdict)
     # Nothing is returned: nbgrader takes a cell's value for a number of points.
     if verdict.verdict == "FAIL":

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from racelab import checking
 from racelab.checking import SECONDS, Step, Verdict
-from racelab.course import Course
+from racelab.course import MORE_TIME, TIMES_MORE, Course
 from racelab.exercise import Exercise, exercises, find_exercise
+from racelab.progress import Line
 from racelab.show import LEXERS, Listing, find_book
 
 __all__ = ["ExerciseCard", "check", "hint", "panel", "show_exercise"]
@@ -19,6 +19,8 @@ __all__ = ["ExerciseCard", "check", "hint", "panel", "show_exercise"]
 
 def check(slug: str, answer: Path | str | None = None, *, seconds: float = SECONDS) -> Verdict:
     """Judge an answer to an exercise, and remember the verdict on the learner's own copy.
+
+    Meanwhile one line says what is being done; the verdict takes its place.
 
     Args:
         slug: the exercise.
@@ -35,9 +37,23 @@ def check(slug: str, answer: Path | str | None = None, *, seconds: float = SECON
     exercise = find_exercise(slug)
     if answer is None:
         exercise.start()
-    verdict = checking.check(exercise, answer, seconds=seconds)
-    if answer is None:
-        Course().note(verdict)
+    return judged(exercise, answer, seconds=seconds)
+
+
+def judged(
+    exercise: Exercise, answer: Path | str | None, *, seconds: float, counts: bool | None = None
+) -> Verdict:
+    """The verdict on an answer; until it is there, a line says what is being done. See `Course.check`."""
+    with Line(exercise.slug) as line:
+        verdict = Course().check(
+            exercise,
+            answer,
+            counts=counts,
+            seconds=seconds,
+            on_step=line.step,
+            on_doing=line.doing,
+        )
+        line.end(verdict, verdict.verdict)
     return verdict
 
 
@@ -177,11 +193,11 @@ class _Panel:
             description="Exercise",
             layout=widgets.Layout(width="30rem", max_width="100%"),
         )
-        names = ("Check", "Next hint", "Compare with a solution", "Start over")
+        names = ("Check", "More time", "Next hint", "Compare with a solution", "Start over")
         self.buttons = {name: widgets.Button(description=name) for name in names}
         for button, action in zip(
             self.buttons.values(),
-            (self._check, self._hint, self._compare, self._start_over),
+            (self._check, self._longer, self._hint, self._compare, self._start_over),
             strict=True,
         ):
             button.layout.width = "auto"
@@ -207,8 +223,16 @@ class _Panel:
         """The one that is chosen."""
         return next(one for one in self.known if one.slug == self.choice.value)
 
+    def _offer(self, seconds: float | None) -> None:
+        """Show the button that checks with more time, or hide it."""
+        self.longer = seconds or SECONDS
+        button = self.buttons["More time"]
+        button.description = f"More time ({self.longer:g} s)"
+        button.layout.display = "" if seconds else "none"
+
     def _show(self) -> None:
         one = self.exercise
+        self._offer(None)
         path = one.start()
         done = sum(self.course.of(other.slug).passed for other in exercises(one.folder.parent))
         total = len(exercises(one.folder.parent))
@@ -228,6 +252,12 @@ class _Panel:
         self.answer.value = f'<div role="status">{body}</div>'
 
     def _check(self, _button: Any) -> None:
+        self._judge(SECONDS)
+
+    def _longer(self, _button: Any) -> None:
+        self._judge(self.longer)
+
+    def _judge(self, seconds: float) -> None:
         steps: list[str] = []
 
         def on_step(step: Step) -> None:
@@ -241,16 +271,19 @@ class _Panel:
         self._busy(True)
         self._say("checking ...")
         try:
-            verdict = checking.check(self.exercise, on_step=on_step, on_doing=on_doing)
+            verdict = self.course.check(
+                self.exercise, seconds=seconds, on_step=on_step, on_doing=on_doing
+            )
         except Exception as error:
             self._say(f"<pre>{html.escape(str(error))}</pre>")
         else:
-            self.course.note(verdict)
             chosen = self.choice.value
             self.choice.options = self._options()
             self.choice.value = chosen
             self._show()
             self._say(verdict._repr_html_())
+            if verdict.verdict == "INCONCLUSIVE" and verdict.reason in MORE_TIME:
+                self._offer(TIMES_MORE * seconds)
         finally:
             self._busy(False)
 

@@ -1,19 +1,23 @@
-"""How far a race has come: a line in a terminal, a bar in a notebook, nothing in a pipe."""
+"""How far a race or a check has come: a line in a terminal, a bar in a notebook, nothing in a pipe."""
 
 from __future__ import annotations
 
 import html
 import os
+import shutil
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import Any
 
-__all__ = ["Progress"]
+__all__ = ["Line", "Progress"]
 
 #: Below this nobody has had time to wonder.
 PATIENCE_S = 1.0
 EVERY_S = 0.1
+#: The seconds on a terminal's line go on at least so often.
+TICK_S = 0.5
 
 
 class Progress:
@@ -78,8 +82,110 @@ class Progress:
             self._show_html("")
 
 
+class Line:
+    """Says what is being done, and for how long; a context manager. What is shown next takes the line's place.
+
+    In a terminal the line goes. In a notebook no output can be taken back: what `end` was given is shown in its
+    place when the cell shows that value, and until then the line says how it ended.
+
+    Args:
+        title: what it is about.
+        wanted: None decides by where we run; see `Progress`.
+    """
+
+    def __init__(self, title: str, wanted: bool | None = None) -> None:
+        self.title = title
+        self.text = "starting"
+        self.begin = time.monotonic()
+        self.kind = _kind() if wanted is None else ("terminal" if wanted else "none")
+        self.handle: Any = None
+        self.ended = False
+        self._over = threading.Event()
+        self._ticking = threading.Thread(target=self._tick, daemon=True)
+
+    def __enter__(self) -> Line:
+        if self.kind == "terminal":
+            self._ticking.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        if self.kind == "terminal":
+            self._ticking.join()
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+        elif self.handle is not None and not self.ended:
+            self._show(f"{self.title}: stopped after {self._seconds}")
+
+    def step(self, step: Any) -> None:
+        """Say what a step has shown."""
+        self.doing(f"{step.name}: {step.text.splitlines()[0] if step.text else ''}")
+
+    def doing(self, text: str) -> None:
+        """Say what is being done."""
+        self.text = text
+        if self.kind == "notebook" and time.monotonic() - self.begin >= PATIENCE_S:
+            self._show(f"{self.title}: {self._seconds}, {text}", moving=True)
+
+    def end(self, value: Any, said: str) -> None:
+        """It is over: what came of it, and that in a few words."""
+        self.ended = True
+        if self.handle is not None:
+            self._show(f"{self.title}: {said}, {self._seconds}")
+            _take_the_place(self.handle, value)
+
+    @property
+    def _seconds(self) -> str:
+        return f"{time.monotonic() - self.begin:.0f} s"
+
+    def _tick(self) -> None:
+        while not self._over.is_set():
+            width = shutil.get_terminal_size().columns - 1
+            line = f"{self.title}: {self._seconds}, {self.text}"
+            sys.stderr.write(f"\r\x1b[K{line[:width]}")
+            sys.stderr.flush()
+            self._over.wait(TICK_S)
+
+    def _show(self, text: str, moving: bool = False) -> None:
+        from IPython.display import HTML, display
+
+        # Without a value the bar moves by itself: that something is going on.
+        bar = f'<progress aria-label="{html.escape(self.title)}"></progress> ' if moving else ""
+        shown = HTML(f'<div class="racelab-doing">{bar}{html.escape(text)}</div>')
+        if self.handle is None:
+            self.handle = display(shown, display_id=True)  # type: ignore[no-untyped-call, unused-ignore]
+        else:
+            self.handle.update(shown)
+
+
+def _take_the_place(handle: Any, value: Any) -> None:
+    """Have the cell that runs now show a value where the line is, instead of below it; once, and only if it shows it."""
+    from IPython.core.getipython import get_ipython
+
+    shell: Any = get_ipython()  # type: ignore[no-untyped-call, unused-ignore]
+    cell = shell.execution_count
+
+    def show(shown: Any) -> bool:
+        over = shell.execution_count != cell
+        if over or shown is value:
+            formatter.pop(type(value))
+        if over or shown is not value:
+            raise NotImplementedError  # it is shown in its usual way
+        handle.update(value)
+        return True
+
+    formatter = shell.display_formatter.ipython_display_formatter
+    formatter.for_type(type(value), show)
+
+
 def _kind() -> str:
-    if os.environ.get("RACELAB_PROGRESS") == "0":
+    # In a page that is built once, nobody waits.
+    if os.environ.get("RACELAB_PROGRESS") == "0" or os.environ.get("RACELAB_STATIC"):
         return "none"
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None  # type: ignore[attr-defined, unused-ignore]
