@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from racelab.course import Course
+from racelab.exercise import find_exercise
 
 pytest.importorskip("IPython")
 ROOT = Path(__file__).resolve().parent.parent
@@ -202,20 +205,181 @@ def test_a_mistake_is_one_sentence(cell: str, said: str) -> None:
 def test_check_judges_the_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The cell is the answer: nothing of it is imported into the kernel, no copy is touched, and it counts."""
     monkeypatch.setenv("RACELAB_WORK", str(tmp_path / "work"))
-    starter = "from racelab.exercise import find_exercise\nfind_exercise('two_counters').text('{}')"
-    texts = cells(starter.format("starter"), starter.format("solution"))
+    pair = find_exercise("two_counters")
     judged = cells(
-        *(f"%%check two_counters\n{one['value']}" for one in texts),
-        "%%check\nx",
+        *(f"%%check two_counters\n{pair.text(which)}" for which in ("starter", "solution")),
         "%%check no_such\nx",
         "import sys; 'two_counters' in sys.modules",
     )
 
     assert "FAIL" in judged[0]["value"]
     assert "PASS" in judged[1]["value"]
-    assert "name one exercise" in judged[2]["said"]
-    assert "there are: " in judged[3]["said"]
-    assert judged[4]["value"] is False
-    assert [path.name for path in (tmp_path / "work").iterdir()] == ["progress.json"]
+    assert "there are: " in judged[2]["said"]
+    assert judged[3]["value"] is False
+    files = [path.name for path in (tmp_path / "work").iterdir() if path.name[0] != "."]
+    assert files == ["progress.json"]
     standing = Course(tmp_path / "work").of("two_counters")
     assert (standing.passed, standing.checks) == (True, 2)
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A learner's `work` of its own."""
+    monkeypatch.setenv("RACELAB_WORK", str(tmp_path / "work"))
+    monkeypatch.setenv("RACELAB_BOOK", str(ROOT))
+    return tmp_path / "work"
+
+
+@pytest.mark.usefixtures("work")
+@pytest.mark.parametrize(
+    ("slug", "broken", "said"),
+    [("two_counters", "nonsense here;", "two_counters.c:{}"), ("how_many", "LOW = = 1", "line {}")],
+)
+def test_check_names_the_line_of_the_cell(slug: str, broken: str, said: str) -> None:
+    text = find_exercise(slug).text("solution") + f"{broken}\n"
+    cell = f"%%check {slug}\n{text}"
+
+    (judged,) = cells(cell)
+
+    line = cell.splitlines().index(broken) + 1
+    assert "reason='compile'" in judged["value"]
+    assert re.search(said.format(line) + r"\b", judged["value"]), judged["value"]
+
+
+def test_a_mistake_in_check_says_how_it_is_written() -> None:
+    mistakes = {
+        "": "required: exercise",
+        "two_counters how_many": "unrecognized arguments: how_many",
+        "two_counters --seconds": "--seconds: expected one argument",
+        "two_counters --seconds 0": "number of seconds above 0",
+        "two_counters --fast": "unrecognized arguments: --fast",
+    }
+    for said, judged in zip(
+        mistakes.values(), cells(*(f"%%check {line}\nx" for line in mistakes)), strict=True
+    ):
+        assert not judged["ok"]
+        assert said in judged["said"]
+        assert "%%check two_counters --seconds 60" in judged["said"]
+        assert "Traceback" not in judged["said"]
+
+
+SEEN = """
+from racelab import checking
+seen, usual = [], checking.check
+def check(*args, **how):
+    seen.append(how["seconds"])
+    return usual(*args, **how)
+checking.check = check
+"""
+
+
+@pytest.mark.usefixtures("work")
+def test_check_takes_seconds_and_counts_tries() -> None:
+    """What is wrong with a question's answers is told bit by bit, in a cell as in a file."""
+    text = re.sub(r"(?m)^([A-Z_]+) = None", r"\1 = 0.5", find_exercise("how_many").text("starter"))
+    guesses = [f"%%check how_many {more}\n{text}# {more}" for more in ("", "--seconds 60", "")]
+
+    *told, _ = answers = cells(SEEN, *guesses, "seen")[1:]
+
+    assert "of them are not right; think" in told[0]["value"]
+    assert "LOW" not in told[0]["value"]
+    assert "LOW, " in told[1]["value"]
+    assert "HIGH: " not in told[1]["value"]
+    assert "HIGH: " in told[2]["value"]
+    assert answers[-1]["value"] == [20.0, 60.0, 20.0]
+
+
+# -- what a check shows while it runs ---------------------------------------------------------------
+
+
+def notebook_of(*texts: str) -> list[list[dict[str, Any]]]:
+    """Outputs of each cell, as a notebook holds them in the end; run in a real kernel."""
+    client = pytest.importorskip("jupyter_client")
+    pytest.importorskip("ipykernel")
+    kernel = client.KernelManager()
+    kernel.kernel_spec  # noqa: B018  (made here, so that it can be pointed at this interpreter)
+    launch = ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    kernel.kernel_spec.argv = [sys.executable, *launch]
+    kernel.start_kernel(env={k: v for k, v in os.environ.items() if k != "PYTHON_GIL"}, cwd=ROOT)
+    channel = kernel.client()
+    channel.start_channels()
+    try:
+        channel.wait_for_ready(timeout=60)
+        return [_outputs(channel, text) for text in texts]
+    finally:
+        channel.stop_channels()
+        kernel.shutdown_kernel(now=True)
+
+
+def _outputs(channel: Any, text: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+
+    def take(message: Any) -> None:
+        kind, content = message["msg_type"], message["content"]
+        mark = content.get("transient", {}).get("display_id")
+        if kind == "update_display_data":
+            for one in found:
+                if one["id"] == mark:
+                    one["before"].append(one["data"])
+                    one["data"] = content["data"]
+        elif kind in ("display_data", "execute_result", "stream", "error"):
+            data = content.get("data") or content
+            found.append({"kind": kind, "id": mark, "data": data, "before": []})
+
+    channel.execute_interactive(text, output_hook=take, timeout=120)
+    return found
+
+
+AT_ONCE = (
+    "import racelab as rl, racelab.progress\nracelab.progress.PATIENCE_S = 0\n%load_ext racelab"
+)
+
+
+@pytest.mark.usefixtures("work")
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "print('before')\nrl.check('how_many')",
+        f"%%check how_many\n{find_exercise('how_many').text('starter')}",
+    ],
+)
+def test_one_line_says_what_is_being_done_and_the_verdict_takes_its_place(cell: str) -> None:
+    _, outputs, after = notebook_of(AT_ONCE, cell, "_.verdict")
+
+    *printed, shown = outputs
+    assert [one["data"]["text"] for one in printed] == (["before\n"] if "print" in cell else [])
+    lines = [data["text/html"] for data in shown["before"]]
+    assert any(re.search(r"how_many: \d+ s, trying it out", line) for line in lines), lines
+    assert 'role="status"' in shown["data"]["text/html"]
+    assert "how_many: FAIL" in shown["data"]["text/html"]
+    assert after[0]["data"]["text/plain"] == "'FAIL'", "Out and _ are as ever"
+
+
+@pytest.mark.usefixtures("work")
+def test_a_verdict_that_is_kept_is_shown_where_it_is_asked_for() -> None:
+    _, kept, other, asked, twice = notebook_of(
+        AT_ONCE, "seen = rl.check('how_many')", "1", "seen", "rl.check('how_many')\n2"
+    )
+
+    for outputs in (kept, twice[:1]):  # a line that says how it ended, nothing empty
+        (line,) = (re.sub(r"<.*?>", "", one["data"]["text/html"]) for one in outputs)
+        assert re.fullmatch(r"how_many: FAIL, \d+ s", line)
+    assert [one["data"]["text/plain"] for one in (*other, *twice[1:])] == ["1", "2"]
+    assert [(one["kind"], 'role="status"' in one["data"]["text/html"]) for one in asked] == [
+        ("execute_result", True)
+    ]
+
+
+@pytest.mark.usefixtures("work")
+@pytest.mark.parametrize("name", ["RACELAB_PROGRESS", "RACELAB_STATIC", ""])
+def test_pages_and_short_checks_show_the_verdict_alone(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RACELAB_PROGRESS", raising=False)
+    if name:
+        monkeypatch.setenv(name, "0" if name == "RACELAB_PROGRESS" else "1")
+    begin = AT_ONCE if name else AT_ONCE.replace("PATIENCE_S = 0", "PATIENCE_S = 100")
+
+    _, outputs = notebook_of(begin, "rl.check('how_many')")
+
+    assert [(one["kind"], one["before"]) for one in outputs] == [("execute_result", [])]

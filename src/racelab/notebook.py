@@ -115,6 +115,26 @@ def _race_options(options: argparse.Namespace) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in given.items()}
 
 
+class _CheckArguments(_Arguments):
+    """Those of %%check."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(
+            f"%%check: {message}. Name one exercise and, for more time than usual, the seconds: "
+            "%%check two_counters --seconds 60. rl.exercises() lists them."
+        )
+
+
+def _check_parser() -> _Arguments:
+    from racelab.checking import SECONDS
+    from racelab.cli import _seconds
+
+    parser = _CheckArguments(prog="%%check", add_help=False)
+    parser.add_argument("exercise")
+    parser.add_argument("--seconds", type=_seconds, default=SECONDS)
+    return parser
+
+
 #: What a %%race cell may define: the fields of a lab.
 _LAB_FIELDS = (
     "question",
@@ -202,23 +222,21 @@ class RacelabMagics(Magics):
 
     @cell_magic
     def check(self, line: str, cell: str) -> Any:
-        """%%check EXERCISE: judge the cell's text as an answer to an exercise; nothing is imported here.
+        """%%check EXERCISE [--seconds S]: judge the cell's text as an answer; nothing is imported here.
 
         The verdict counts for the course as that on the learner's copy does.
         """
-        from racelab.course import Course
-        from racelab.exercise import ExerciseError
-        from racelab.practice import check
+        from racelab.exercise import ExerciseError, find_exercise
+        from racelab.practice import judged
 
-        words = line.split()
-        if len(words) != 1:
-            raise UsageError("%%check: name one exercise; `racelab exercises` lists them.")
+        options = _parsed(_check_parser(), line)
         try:
-            verdict = check(words[0], cell + "\n")
+            # The magic is line 1 of the cell: a compiler's lines are those of the cell.
+            return judged(
+                find_exercise(options.exercise), "\n" + cell, seconds=options.seconds, counts=True
+            )
         except ExerciseError as error:
             raise UsageError(f"%%check: {error}") from None
-        Course().note(verdict)
-        return verdict
 
     @cell_magic
     def c(self, line: str, cell: str) -> None:
