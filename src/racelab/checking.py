@@ -659,6 +659,7 @@ class _Check:
         begin = time.monotonic()
         self._doing(f"racing, at most {_shown(self.seconds)}")
         for used in self._turns(starter, answer, begin):
+            self._doing(self._so_far(self._needed))
             if self.yours.failed:
                 self._say_power()
                 self._fail()
@@ -674,7 +675,6 @@ class _Check:
                 self._ask_for_more(starter, answer)
                 if self.yours.runs >= self._needed:
                     break
-            self._doing(self._so_far(self._needed))
         self._say_power()
         self._must_have_raced()
         if not self.power.failed:
@@ -698,16 +698,17 @@ class _Check:
             )
         self._say("yours", text)
 
-    def _so_far(self, needed: float, how: str = "") -> str:
+    def _so_far(self, needed: float, how: str = "racing") -> str:
         """How far the race is, what would end it, and how long it may take."""
-        runs = f"{self.yours.runs:,}"
-        if not self.power.failed:
-            rest = f"{self._unit}s{how}, nothing from the starter yet"
+        starter, least, of, waits = self.power.failed, ENOUGH_FAILURES, "", ""
+        if not starter:
+            waits = " (the starter shows nothing yet)"
         elif self.yours.runs < needed:
-            rest = f"of about {needed:,.0f} {self._unit}s{how}"
-        else:
-            rest = f"{self._unit}s{how}, {self.power.failed} of {ENOUGH_FAILURES} failures of the starter"
-        return f"racing: {runs} {rest}, at most {_shown(self.seconds + self.late)}"
+            of = f"of about {needed:,.0f} "
+        elif starter < least:
+            waits = f" (the starter has failed {starter} of {least} times)"
+        limit = _shown(self.seconds + self.late)
+        return f"{how}: {self.yours.runs:,} {of}{self._unit}s, at most {limit}{waits}"
 
     @property
     def _more_time(self) -> str:
@@ -922,9 +923,9 @@ class _Check:
             self.size = {} if soon else self.size
             least = AT_LEAST[self._lab.mode] if soon else 0
             needed = max(least, clean_needed(self.power.low) * self.more)
+            self._doing(self._so_far(needed, "every step held open"))
             if self.power.failed >= ENOUGH_FAILURES and self.yours.runs >= needed:
                 break
-            self._doing(self._so_far(needed, " with every step held open"))
         else:
             self._say_power(", with every step held open")
             if self.power.failed < ENOUGH_FAILURES:
