@@ -1,8 +1,10 @@
 """What the book shows as recorded of a borrowed reference: how it ends, how soon, and what says nothing about it."""
 
 from dataclasses import replace
+from functools import partial
 
 import racelab as rl
+from racelab.costs import calls
 
 RACES = [
     {"variant": "broken", "threads": 2, "count": 30, "seconds": 8},
@@ -13,6 +15,13 @@ RACES = [
     # Under the GIL nobody comes between, and the calibration race shows nothing either: inconclusive.
     {"variant": "broken", "threads": 2, "count": 10, "seconds": 3, "gil": 1},
     {"variant": "broken", "threads": 2, "count": 10, "seconds": 3, "widen": True},
+    {"variant": "fixed", "threads": 5, "count": 15, "seconds": 4},
+    {"variant": "fixed", "threads": 2, "count": 10, "seconds": 3, "gil": 1},
+]
+RACES += [
+    {"variant": variant, "threads": 2, "flags": [level], "count": 15, "seconds": 4}
+    for variant in ("broken", "fixed")
+    for level in ("-O0", "-O3")
 ]
 BURSTS = (1, 5, 25, 100, 500, 2500, 10_000, 50_000)
 
@@ -51,4 +60,4 @@ def repeated(burst=100, count=200):
     return one_round("broken", burst, count)
 
 
-MEASUREMENTS = {"curve": curve, "repeated": repeated}
+MEASUREMENTS = {"cost": partial(calls, "borrowed_ref"), "curve": curve, "repeated": repeated}

@@ -19,6 +19,15 @@ STRATEGIES = {
     "atomic + mutex": HERE / "cache_fixed_atomic.c",
     "lock every call": HERE / "cache_fixed_locked.c",
 }
+#: Whose variant each is.
+LABS = {
+    strategy: {
+        "lab": path.parent.name,
+        "variant": path.stem.removeprefix(f"{path.parent.name}_"),
+        "of": "one look-up",
+    }
+    for strategy, path in STRATEGIES.items()
+}
 
 
 def cost(batches: int = 12) -> list[dict]:
@@ -30,7 +39,10 @@ def cost(batches: int = 12) -> list[dict]:
     )
     if child.outcome != "ok":
         raise RuntimeError(f"cost.py: {child}")
-    return [{"strategy": names[row["module"]], **row} for row in child.returned]
+    return [
+        {"strategy": names[row["module"]], **LABS[names[row["module"]]], **row}
+        for row in child.returned
+    ]
 
 
 def first_import(name: str) -> int:

@@ -1,8 +1,10 @@
 """What is recorded for cy_attribute: its variants, and the six pairs of the chapter's first cell."""
 
 import sys
+from functools import partial
 
 import racelab as rl
+from racelab.costs import calls
 from racelab.recording import cell
 
 CELLS = [("13_in_cython", "%%cython")]
@@ -73,4 +75,4 @@ def row(built, name, first, second, burst=50, **how):
     return {"pair": name, "rounds": seen.rounds, "repetitions": len(seen.ran), **seen.forbidden}
 
 
-MEASUREMENTS = {"pairs": pairs}
+MEASUREMENTS = {"cost": partial(calls, "cy_attribute"), "pairs": pairs}

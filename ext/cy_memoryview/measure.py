@@ -2,8 +2,10 @@
 
 from array import array
 from dataclasses import replace
+from functools import partial
 
 import racelab as rl
+from racelab.costs import calls
 
 ADDING = {
     "actors": ["add", "add"],
@@ -65,4 +67,4 @@ def owners():
     return rows
 
 
-MEASUREMENTS = {"adding": adding, "owners": owners}
+MEASUREMENTS = {"cost": partial(calls, "cy_memoryview"), "adding": adding, "owners": owners}

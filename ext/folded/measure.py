@@ -8,6 +8,13 @@ from typing import Any
 import racelab as rl
 
 FLAGS = ("-O0", "-O1", "-O2")
+VARIANTS = ("broken", "broken_call", "fixed")
+RACES = [{"variant": variant} for variant in VARIANTS]
+RACES += [
+    {"variant": variant, "flags": [level], "count": 15, "seconds": 4}
+    for variant in VARIANTS
+    for level in ("-O0", "-O1")
+]
 
 
 def flags() -> list[dict[str, Any]]:

@@ -1,14 +1,22 @@
-"""What is recorded of this lab: every variant, the broken one with the GIL on and under ThreadSanitizer."""
+"""What is recorded of this lab: its variants in several ways, the broken one under ThreadSanitizer, a call's cost."""
+
+from functools import partial
 
 import racelab as rl
+from racelab.costs import calls
 
+#: What the explorer switches beside GIL and window: more threads, other compiler levels, another interpreter.
+WAYS = ({"threads": 4}, {"threads": 8}, {"flags": ["-O0"]}, {"flags": ["-O3"]}, {"python": "debug"})
+SHORT = {"count": 15, "seconds": 3}
 RACES = [
     {"variant": "broken"},
     {"variant": "broken", "gil": 1},
     {"variant": "broken_section"},
     {"variant": "fixed"},
     {"variant": "fixed_section"},
+    {"variant": "fixed", "gil": 1, **SHORT},
 ]
+RACES += [{"variant": variant, **way, **SHORT} for variant in ("broken", "fixed") for way in WAYS]
 
 
 def sanitized() -> list[dict]:
@@ -24,4 +32,4 @@ def sanitized() -> list[dict]:
     ]
 
 
-MEASUREMENTS = {"sanitized": sanitized}
+MEASUREMENTS = {"cost": partial(calls, "get_or_make"), "sanitized": sanitized}

@@ -2,9 +2,11 @@
 
 import platform
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import racelab as rl
+from racelab.costs import calls
 from racelab.racing import sanitizer_python
 
 HERE = Path(__file__).resolve().parent
@@ -56,4 +58,4 @@ def sanitized() -> list[dict]:
     ]
 
 
-MEASUREMENTS = {"relaxed": relaxed, "sanitized": sanitized}
+MEASUREMENTS = {"cost": partial(calls, "half_built"), "relaxed": relaxed, "sanitized": sanitized}

@@ -10,9 +10,14 @@ COUNTERS = {
     "lost_update": ["broken", "fixed", "fixed_mutex", "fixed_critical", "fixed_pthread"],
     "lost_update_cpp": ["fixed", "fixed_mutex"],
 }
+#: What the explorer switches beside GIL and window: more threads, other compiler levels, another interpreter.
+WAYS = ({"threads": 4}, {"threads": 8}, {"flags": ["-O0"]}, {"flags": ["-O3"]}, {"python": "debug"})
+SHORT = {"count": 15, "seconds": 3}
 RACES = [{"variant": variant} for variant in rl.find_lab("lost_update").variants]
 RACES += [{"variant": variant, "gil": 1} for variant in ("broken", "broken_atomic")]
 RACES += [{"variant": "broken", "gil": 1, "widen": True, "count": 10, "seconds": 10}]
+RACES += [{"variant": "fixed", "gil": 1, **SHORT}]
+RACES += [{"variant": variant, **way, **SHORT} for variant in ("broken", "fixed") for way in WAYS]
 
 
 def timings(work_ms, times, threads):
@@ -31,7 +36,8 @@ def timings(work_ms, times, threads):
                 )
                 if seen.returned is None:
                     raise RuntimeError(f"{slug}, {variant}: {seen}")
-                rows += [{"lab": slug, "variant": variant, **row} for row in seen.returned]
+                named = {"lab": slug, "variant": variant, "of": "one increment"}
+                rows += [{**named, **row} for row in seen.returned]
     return rows
 
 

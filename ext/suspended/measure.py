@@ -1,10 +1,16 @@
 """What is recorded for suspended: each variant, the broken one with the GIL on, and what ThreadSanitizer says."""
 
+from functools import partial
+
 import racelab as rl
+from racelab.costs import calls
 
 DEPENDS = ["account"]
 RACES = [{"variant": variant} for variant in rl.find_lab("suspended").variants]
 RACES += [{"variant": "broken", "gil": 1}]
+RACES += [
+    {"variant": variant, "threads": 4, "count": 15, "seconds": 4} for variant in ("broken", "fixed")
+]
 
 
 def reports():
@@ -28,4 +34,4 @@ def reports():
     return rows
 
 
-MEASUREMENTS = {"reports": reports}
+MEASUREMENTS = {"cost": partial(calls, "suspended"), "reports": reports}

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 from racelab import stats
+from racelab.build import DEFAULT_FLAGS
 from racelab.living._figure import Living
 from racelab.result import Result, merge
 
@@ -121,7 +122,8 @@ def explorer(
     abouts = [str(seen.about)] if seen else []
     if costs is None:
         costs, places = _recorded_costs(slug)
-        cost = cost or next((str(row["of"]) for row in costs if "of" in row), None)
+        named = (row["of"] for row in costs if "of" in row and row["lab"] == slug)
+        cost = cost or next(named, None)
         other = dict.fromkeys(place for place in places if place not in abouts)
         abouts += [place.replace("Recorded", "Costs were recorded", 1) for place in other]
     timings = [*_timings(costs, slug, fresh=False), *_timings(timed or {}, slug, fresh=True)]
@@ -237,7 +239,7 @@ FIELDS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "mode": ("Mode", str),
     "release": ("Released by", str),
     "burst": ("Burst", str),
-    "flags": ("Compiled with", lambda value: " ".join(value) or "the lab's own flags"),
+    "flags": ("Compiled with", lambda value: " ".join(value) or DEFAULT_FLAGS[0]),
     "sanitizer": ("Sanitizer", lambda value: value or "none"),
     "python": ("Interpreter", str),
     "machine": ("Machine", str),
@@ -381,9 +383,9 @@ def _measured(
 
 
 def _recorded_costs(slug: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """The rows of this lab in measurements "cost": its own, and those of others who timed it with theirs.
+    """Measurements "cost" that have this lab: its own, and those of others who timed it beside theirs.
 
-    And where the others' were recorded.
+    All their rows; and where the others' were recorded.
     """
     from racelab.recording import recorded
 
@@ -401,14 +403,14 @@ def _recorded_costs(slug: str) -> tuple[list[dict[str, Any]], list[str]]:
     for of, seen in kept.items():
         cost = seen.measurements.get("cost")
         found = [
-            {**row, "ns": one}
+            {"lab": of, **row, "ns": one}
             for row in (cost.rows if cost else ())
-            if row.get("lab", of) == slug and "variant" in row
+            if "variant" in row
             for one in _numbers(row.get("ns"))
         ]
-        if found and of != slug:
-            places.append(str(seen.about))
-        rows += found
+        if any(row["lab"] == slug for row in found):
+            rows += found
+            places += [str(seen.about)] * (of != slug)
     return rows, places
 
 
@@ -424,11 +426,13 @@ def _kinds(rows: Iterable[Mapping[str, Any]], slug: str) -> dict[str, dict[str, 
     A number with a fraction is measured, not chosen; and what is another with every variant and the same in all
     rows of one is another name of the variant. Neither makes a kind.
     """
-    rows = [row for row in rows if row.get("lab", slug) == slug]
+    rows = list(rows)
     keys = list(dict.fromkeys(key for row in rows for key in row))
     kinds = [key for key in keys if key not in NO_KIND and not _names_the_variant(key, rows)]
     found: dict[str, dict[str, list[float]]] = {}
     for row in rows:
+        if row.get("lab", slug) != slug:
+            continue
         kind = ", ".join(
             ("1 thread" if row[key] == 1 else f"{row[key]} threads")
             if key == "threads"
@@ -447,9 +451,9 @@ NO_KIND = ("lab", "variant", "of", "ns", "core_ns")
 
 def _names_the_variant(key: str, rows: Sequence[Mapping[str, Any]]) -> bool:
     """Whether each variant has a value of its own in this column, and one only."""
-    values: dict[str, set[str]] = {}
+    values: dict[tuple[Any, ...], set[str]] = {}
     for row in rows:
-        values.setdefault(row["variant"], set()).add(str(row.get(key)))
+        values.setdefault((row.get("lab"), row["variant"]), set()).add(str(row.get(key)))
     every = [value for one in values.values() for value in one]
     return len(values) > 1 and len(every) == len(values) == len(set(every))
 
