@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -171,8 +172,32 @@ def test_fresh_races_take_the_place_of_the_recorded_ones() -> None:
     race = recorded("lost_update").result("fixed")
     figure = living.interleaver("lost_update", races={"fixed": race})
 
-    assert figure.state["observed"] == {"fixed": {"all counted": race.outcomes["all counted"]}}
-    assert figure.state["source"] == "Seen in your races"
+    assert figure.state["observed"]["fixed"] == {"all counted": race.outcomes["all counted"]}
+    assert figure.state["source"] == {
+        "broken": "Seen in recorded races",
+        "fixed": "Seen in today's races",
+    }
+    kept = {label: n for label, n in recorded("lost_update").result("broken").outcomes.items() if n}
+    assert figure.state["observed"]["broken"] == kept, "what was not raced today is as recorded"
+
+
+def test_races_of_something_else_are_refused() -> None:
+    race = recorded("lost_update").result("fixed")
+    for races in ({"fixed_mutex": race}, {"fixed": replace(race, lab="dice")}):
+        with pytest.raises(ValueError, match="give races of lost_update, by the variants"):
+            living.interleaver("lost_update", races=races)
+
+
+def test_chapters_that_have_raced_say_so() -> None:
+    """Each figure after a race of its lab gets that race: else it would show what was recorded, and call it that."""
+    figure = re.compile(r'^living\.interleaver\("(\w+)".*?^```$', re.M | re.S)
+    for path in sorted((ROOT / "notebooks").glob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        for found in figure.finditer(text):
+            raced = re.search(rf'race\("{found[1]}"', text[: found.start()])
+            by_lab = re.search(rf'find_lab\("{found[1]}"\)', text[: found.start()])
+            if raced or by_lab:
+                assert "races=" in found[0], f"{path.stem}: {found[0]}"
 
 
 def test_a_kernel_gets_the_widget_and_it_follows_its_state() -> None:

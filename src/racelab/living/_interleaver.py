@@ -29,13 +29,13 @@ def interleaver(
         slug: a folder of `ext` with a steps.js, e.g. "lost_update".
         variant: the one it begins with.
         variants: those to choose from, each with what it is called. Default: `variant` and "fixed".
-        races: variant to a result of `race`: how often each outcome was seen, beside the number of schedules.
-            Default: what was recorded, the unwidened races without GIL.
+        races: variant to a result of `race`, of today: how often each outcome was seen, beside the number of
+            schedules. Where there is none: what was recorded, the unwidened races without GIL.
         name: what links to a view are called; unique on a page.
 
     Raises:
         FileNotFoundError: no such lab or variant, or the lab has no steps.
-        ValueError: steps.js does not know one of the variants.
+        ValueError: steps.js does not know one of the variants; a race of another lab or variant.
 
     Example:
         >>> living.interleaver("lost_update", variants={"broken": "plain long", "fixed": "atomic"})
@@ -104,20 +104,27 @@ def _grades(slug: str) -> dict[str, tuple[bool, str]]:
     }
 
 
+RECORDED = "Seen in recorded races"
+
+
 def _seen(
     slug: str, variants: Iterable[str], races: Mapping[str, Result] | None
-) -> tuple[dict[str, dict[str, int]], str]:
-    """How often each outcome was seen, and in which races."""
+) -> tuple[dict[str, dict[str, int]], dict[str, str]]:
+    """How often each outcome of a variant was seen, and in which races: today's, where there are some."""
     from racelab.recording import recorded
 
-    source = "Seen in your races"
-    if races is None:
-        source = "Seen in recorded races"
-        try:
-            races = recorded(slug).results(gil=False, lab=slug)
-        except FileNotFoundError:
-            races = {}
-    counts = {one: races[one].outcomes for one in variants if one in races}
+    try:
+        kept = recorded(slug).results(gil=False, lab=slug)
+    except FileNotFoundError:
+        kept = {}
+    today = dict(races or {})
+    others = {race.lab for race in today.values()} - {slug}
+    if others or not today.keys() <= set(variants):
+        wrong = ", ".join(sorted(others or today.keys() - set(variants)))
+        raise ValueError(f"races: {wrong}: give races of {slug}, by the variants that are shown.")
+    kept |= today
+    counts = {one: kept[one].outcomes for one in variants if one in kept}
+    source = {one: "Seen in today's races" if one in today else RECORDED for one in counts}
     return {one: {k: n for k, n in seen.items() if n} for one, seen in counts.items()}, source
 
 

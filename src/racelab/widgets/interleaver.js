@@ -230,7 +230,7 @@ export const render = async ({ model, el }) => {
     const said = `${share(labels.filter(bad).reduce((sum, label) => sum + n(label), 0n), total)} schedules fail.`;
     counted.replaceChildren(h("table", {},
       h("caption", {}, `${said} Each is counted once; a machine does not choose among them evenly, so this is not a rate.`),
-      h("thead", {}, h("tr", {}, ["Outcome", "Schedules", ...(seen ? [state.source] : [])].map((text) => h("th", { scope: "col" }, text)))),
+      h("thead", {}, h("tr", {}, ["Outcome", "Schedules", ...(seen ? [state.source[name]] : [])].map((text) => h("th", { scope: "col" }, text)))),
       h("tbody", {}, labels.map((label) => h("tr", {}, h("th", { scope: "row" }, `${bad(label) ? "✗" : "✓"} ${label}`), h("td", {}, share(n(label), total)),
         seen ? h("td", {}, seen[label] ? count(seen[label]) : ["never", script.unobserved[name]?.[label] ?? []].flat().join(": ")) : null)))));
     say(said);
