@@ -69,7 +69,7 @@ def test_a_fresh_run_has_the_shape_of_the_recorded_one(slug: str, name: str) -> 
     assert one.outline(fresh) == one.outline(row["output"])
 
 
-CELL = re.compile(r"^```\{code-cell\}\n(?::.*\n)*\n?(.*?)^```$", re.M | re.S)
+CELL = re.compile(r"^```\{code-cell\}\n(?::[^\n]*\n)*\n?(.*?)^```$", re.M | re.S)
 PAGES = sorted(p for p in (ROOT / "notebooks").glob("*.md") if "rl.session(" in p.read_text())
 #: Cells that race, compile or draw need none of these tools, and are not what this is about.
 OTHERS = re.compile(r"rl\.race\(|rl\.compile\(|^%%|rl\.calibrate", re.M)

@@ -1,4 +1,4 @@
-"""What options of ThreadSanitizer change, one run for each: `python ext/tsan/options.py order|program|pytest|suppressions`.
+"""What options of ThreadSanitizer change, one run for each: `python ext/tsan/options.py order|program|pytest|child|suppressions`.
 
 For each run, a line with what ran and the words that are added, and one with: how many reports stand on the screen,
 how many in files, the exit status, what the program itself printed last. Narrow enough for a phone.
@@ -15,6 +15,7 @@ HERE = Path(__file__).resolve().parent
 VISIT = [HERE / "visit.py"]
 RENT = [HERE / "visit.py", "rent"]
 TESTS = ["-m", "pytest", "-q", "--color=no", HERE / "test_hall.py"]
+CHILD = ["-m", "pytest", "-q", "--color=no", HERE / "test_child.py"]
 WORKER = [*TESTS, "-p", "xdist.plugin", "-n", "1"]
 
 GROUPS = {
@@ -44,6 +45,10 @@ GROUPS = {
         ("pytest -s", "halt_on_error=1", [*TESTS, "-s"]),
         ("pytest -n 1", "halt_on_error=1", WORKER),
         ("pytest -n 1", "halt_on_error=1 log_path=LOG", WORKER),
+    ],
+    "child": [
+        ("pytest test_child.py", "log_path=LOG", CHILD),
+        ("pytest test_child.py", "halt_on_error=1 log_path=LOG", CHILD),
     ],
 }
 LIMIT_S = 60.0

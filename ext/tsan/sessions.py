@@ -40,15 +40,16 @@ def silent(text):
     return ["passed"] if " passed" in text and "ThreadSanitizer" not in text else None
 
 
-ROW = re.compile(r"^(\S.*)\n +(\d+) +(\d+|-) +(\d+)  \S", re.M)
+ROW = re.compile(r"^(\S.*)\n +(\d+) +(\d+|-) +(\d+|hung)  \S", re.M)
 
 
-def table(count):
-    """Of options.py, with so many runs: what ran, reports on the screen and in files, the status."""
+def table(count, hung=0):
+    """Of options.py, with so many runs, of which so many hang: what ran, reports on the screen and in files, the status."""
 
     def shape(text):
         rows = [list(found) for found in ROW.findall(text.partition("\n")[2])]
-        return rows if len(rows) == count else None
+        ended = [row[3] for row in rows]
+        return rows if (len(rows), ended.count("hung")) == (count, hung) else None
 
     return shape
 
@@ -57,6 +58,12 @@ def ordered(text):
     """The same, where only the first of the runs may and must report."""
     rows = table(4)(text)
     return rows if rows and [row[1] for row in rows] == ["1", "0", "0", "0"] else None
+
+
+def waited_for_ever(text):
+    """Of two runs: the second one, where the child ends with its report, has no end."""
+    rows = table(2, hung=1)(text)
+    return rows if rows and [row[3] for row in rows] == ["0", "hung"] else None
 
 
 def hidden(text):
@@ -129,6 +136,12 @@ SESSIONS = {
         "Two tests, both green, one of which races",
         "python ext/tsan/options.py pytest",
         table(8),
+        long=True,
+    ),
+    "child": session(
+        "A test that waits for a child process, which ThreadSanitizer ends",
+        "python ext/tsan/options.py child",
+        waited_for_ever,
         long=True,
     ),
     "logic": session(
