@@ -622,6 +622,16 @@ def merge_bins(
     return tuple((low, high, count) for (low, high), count in sorted(total.items()))
 
 
+def binned(skews_ns: Iterable[float]) -> tuple[tuple[float, float, int], ...]:
+    """A histogram of skews with the edges that a race's has: sixteen bins for each power of two, none below 1 ns."""
+    total: Counter[tuple[float, float]] = Counter()
+    for ns in map(int, skews_ns):
+        shift = max(0, ns.bit_length() - 5)
+        low = ns >> shift << shift
+        total[(float(low), float(low + (1 << shift)))] += 1
+    return tuple((low, high, count) for (low, high), count in sorted(total.items()))
+
+
 def skew_summary(bins: Sequence[tuple[float, float, int]]) -> dict[str, float] | None:
     """Median and 95th percentile of a histogram, ns, by straight lines within a bin; None if it is empty."""
     rounds = sum(count for _, _, count in bins)
