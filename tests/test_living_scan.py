@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+from dataclasses import replace
 from statistics import quantiles
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from racelab import living, stats
+from racelab import living, recording, stats
+from racelab.living._scan import columns
 from racelab.racing import Scan
+from racelab.show import find_ext
 from racelab.recording import recorded
+from racelab.result import binned
 
 Rows = list[dict[str, Any]]
+spec = importlib.util.spec_from_file_location("measure_green", find_ext() / "green/measure.py")
+assert spec
+assert spec.loader
+measure = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(measure)
 
 
 def peak(*rates: float, rounds: int = 1000) -> Rows:
@@ -52,6 +63,9 @@ def test_the_ways_are_those_of_the_recording() -> None:
 
     for name in ("threading.Barrier", "appointment"):
         cuts = [row["ns"] for row in seen.rows("releases") if row["way"] == name]
+        if ways[name]["n"] is not None:
+            assert ways[name]["cuts"] == pytest.approx(cuts, rel=0.1, abs=10)
+            continue
         assert ways[name]["cuts"] == [round(ns) for ns in cuts]
         mirrored = [sign * ns for ns in cuts for sign in (-1, 1)]
         assert ways[name]["inside"] == sum(low < ns < high for ns in mirrored) / 40
@@ -86,6 +100,65 @@ def test_a_race_gives_all_its_releases() -> None:
     assert way["before"]["n"] == way["n"], "a way that was recorded gets a line"
 
 
+def test_releases_are_binned_as_a_race_bins_them() -> None:
+    race = recorded("green").result("broken", lab="lost_update", release="barrier")
+    assert race.skew_bins[-1][1] > 1e6
+    for low, high, _ in race.skew_bins:
+        middle = (low + high) // 2
+        assert binned([low, middle, high - 1]) == ((low, high, 3),)
+
+
+def test_every_release_is_in_the_bars() -> None:
+    """Of a race and of clock readings, in bins that a picture can show; both kinds of way on the same edges."""
+    race = recorded("green").result("broken", lab="lost_update", release="tsc")
+    ways = ways_of(living.scan(POINTS, {"race": race, "mine": [3, 3.5, 5_000, 70_000]}))
+    assert sum(n for *_, n in ways["race"]["bins"]) == ways["race"]["n"]
+    assert len(ways["race"]["bins"]) < 100
+    assert ways["mine"]["bins"] == [[3, 4, 2], [4096, 5120, 1], [65536, 81920, 1]]
+
+
+def test_on_paper_a_bar_is_as_high_as_its_share() -> None:
+    """Each side of 0 has half of the releases, in columns that are equally wide."""
+    heights = columns([(0, 10, 30), (20, 30, 10)], lambda ns: ns, reach=30, wide=10)
+    assert heights == pytest.approx({-3: 5, -1: 15, 0: 15, 2: 5})
+    split = columns([(5, 15, 10)], lambda ns: ns, reach=30, wide=10)
+    assert split == pytest.approx({-2: 2.5, -1: 2.5, 0: 2.5, 1: 2.5})
+    # One that is narrower than a column, and one that reaches beyond the last.
+    assert sum(
+        columns([(1, 2, 4), (25, 99, 4), (30, 99, 4)], lambda ns: ns, 30, 10).values()
+    ) == pytest.approx(8)
+
+
+def test_ways_that_were_recorded_with_all_their_releases_get_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Which the recorded twentieths cannot give: "0 of 1,000" is more than "fewer than 1 in 20"."""
+    seen = recorded("green")
+    skews = [20_000.0 + n for n in range(1_000)]
+    rows = [{"way": "threading.Barrier", **one} for one in measure.bins_of(skews)]
+    kept = {**seen.measurements, "release_bins": SimpleNamespace(rows=rows)}
+    monkeypatch.setattr(recording, "recorded", lambda slug: replace(seen, measurements=kept))
+    ways = ways_of(living.scan())
+
+    barrier = ways["threading.Barrier"]
+    assert (barrier["n"], barrier["inside"]) == (1_000, 0)
+    assert barrier["cuts"][9] == pytest.approx(20_500, rel=0.02)
+    assert ways["racelab, tsc"]["n"] > 1_000
+    assert ways["appointment"]["n"] is None, "recorded without: the twentieths stand in"
+
+
+def test_the_ways_in_python_are_measured_with_all_their_releases() -> None:
+    """In children, as they are recorded; few of them here."""
+    found = measure.released(processes=1, each=20)
+    assert set(found) == {"no barrier", "threading.Barrier", "pool and Barrier", "appointment"}
+    for way, skews in found.items():
+        rows = measure.bins_of(skews)
+        assert sum(row["releases"] for row in rows) == len(skews) == 20
+        assert rows[0]["from_ns"] <= min(skews)
+        assert max(skews) < rows[-1]["to_ns"]
+        assert [row["percent"] for row in measure.percentiles(way, skews)] == [*range(5, 100, 5)]
+
+
 def test_a_scan_of_today_is_taken() -> None:
     scanned = Scan(
         "lost_update broken", (*POINTS, {"offset_ns": 900.0, "hits": 0.0, "rounds": 0.0}), None, {}
@@ -102,7 +175,8 @@ def test_on_paper_there_is_the_peak_and_a_row_for_each_way() -> None:
     assert 'role="img"' in figure.still
     assert "&lt;mine&gt;: median 200 ns apart" in figure.still
     assert "<mine>" not in figure.still
-    assert figure.still.count("<circle") == 2 * 19
+    assert figure.still.count("<path") == 1
+    assert "<circle" not in figure.still
     assert len(living.scan().as_html()) < 60_000
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
 import racelab as rl
 from racelab.recording import cell
+from racelab.result import binned
 
 HERE = Path(__file__).resolve().parent
 DEPENDS = ("lost_update", "lazy_slot")
@@ -61,16 +63,38 @@ def appointment() -> Rows:
     return under_pytest("test_appointment.py", "--count=2000", threads=2)
 
 
-def releases() -> Rows:
-    """How far apart each way releases two threads: percentiles over several processes."""
+@cache
+def released(processes: int = 5, each: int = 200) -> dict[str, list[float]]:
+    """How far apart each way releases two threads, ns, over several processes; measured once.
+
+    Raises:
+        RuntimeError: a process died; the message says how.
+    """
     found: dict[str, list[float]] = {}
-    for _ in range(5):
-        ending = rl.run_child(HERE / "release.py", args=["2", "200"], timeout_s=60)
+    for _ in range(processes):
+        ending = rl.run_child(HERE / "release.py", args=["2", str(each)], timeout_s=60)
         if ending.outcome != "ok":
             raise RuntimeError(f"release.py: {ending}")
         for way, skews in ending.returned.items():
             found.setdefault(way, []).extend(skews)
-    return [row for way, skews in found.items() for row in percentiles(way, skews)]
+    return found
+
+
+def releases() -> Rows:
+    """Percentiles of the releases of each way."""
+    return [row for way, skews in released().items() for row in percentiles(way, skews)]
+
+
+def release_bins() -> Rows:
+    """All of the same releases, as the histogram that a race makes of its own."""
+    return [{"way": way, **row} for way, skews in released().items() for row in bins_of(skews)]
+
+
+def bins_of(skews: Iterable[float]) -> Rows:
+    """A row for each bin that has releases."""
+    return [
+        {"from_ns": low, "to_ns": high, "releases": count} for low, high, count in binned(skews)
+    ]
 
 
 def percentiles(way: str, skews: Iterable[float]) -> Rows:
@@ -146,6 +170,7 @@ MEASUREMENTS = {
     "recipes": recipes,
     "appointment": appointment,
     "releases": releases,
+    "release_bins": release_bins,
     "scan": scan,
     "switch": switch,
     "widths": widths,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { apart, inside, judged, later, marks, nearest, parsed, rated, reaching, release, rounded, stretched, windows } from "../../src/racelab/widgets/scan.js";
+import { apart, columns, inside, judged, later, marks, nearest, parsed, rated, reaching, release, rounded, stretched, windows } from "../../src/racelab/widgets/scan.js";
 
 const SPACE = "\u00a0";
 const points = [[-2000, 4], [-50, 480], [0, 700], [50, 530], [2000, 3]].map(([ns, hits]) => [ns, hits, 1000, hits / 1000, 0, 1]);
@@ -47,6 +47,13 @@ test("of a way whose twentieths are known, twentieths are said; of others the sh
   assert.equal(inside({ n: null, inside: 0.01 }), "about 1 in 20 releases");
   assert.equal(inside({ n: 100, inside: 0 }), `0 of 100 releases (the rate is below 3${SPACE}%, 95 % sure)`);
   assert.equal(inside({ n: 200, inside: 0.5 }), `50${SPACE}% of 200 releases`);
+});
+
+test("columns hold all releases, half on each side", () => {
+  const held = (bins) => Object.fromEntries([...columns(bins, (ns) => ns, 30, 10)]);
+  assert.deepEqual(held([[0, 10, 30], [20, 30, 10]]), { "-3": 5, "-1": 15, 0: 15, 2: 5 });
+  assert.deepEqual(held([[5, 15, 10]]), { "-2": 2.5, "-1": 2.5, 0: 2.5, 1: 2.5 });
+  assert.equal(Object.values(held([[1, 2, 4], [25, 99, 4], [30, 99, 4]])).reduce((a, b) => a + b), 8);
 });
 
 test("each twentieth is shown once before one comes again, on both sides", () => {

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import quantiles
 from typing import TYPE_CHECKING, Any
 
 from racelab.living._figure import Living
+from racelab.result import binned
 
 if TYPE_CHECKING:
     from racelab.racing import Scan
     from racelab.result import Result
 
+#: From and to, in ns, and how many.
+Bin = tuple[float, float, int]
 #: The recording that stands in for what is not given.
 SLUG = "green"
 TWENTIETHS = 20
@@ -86,8 +89,8 @@ def scan(
     }
     caption = (
         "When do two windows meet? Drag thread A, in the picture or with the slider, or let it go where the next release of a way puts it. "
-        "Between two dots lies a twentieth of a way's releases; they stand on both sides, as clocks do not say who was first. "
-        "The axis is stretched in the middle. The band is as wide as the peak at half its height, a window half of that, "
+        "Bars show how many of a way's releases are so far apart; they stand on both sides, as clocks do not say who was first. "
+        "The axis is stretched in the middle, and a way's last twentieth may lie beyond it. The band is as wide as the peak at half its height, a window half of that, "
         "and B is drawn where the peak has its middle, which need not be at 0. "
         "The band has sharp edges, which the peak has not: inside it a round can pass, close to it one can fail."
     )
@@ -114,7 +117,7 @@ def _points(given: Scan | Iterable[Mapping[str, Any]] | None) -> list[dict[str, 
 
 
 def _recorded_ways(band: tuple[float, float]) -> dict[str, dict[str, Any]]:
-    """What was recorded: of the ways in Python the twentieths, of racelab's own all releases."""
+    """What was recorded: all releases of a way, or the twentieths of one that was recorded without them."""
     from racelab.recording import recorded
 
     try:
@@ -130,9 +133,14 @@ def _recorded_ways(band: tuple[float, float]) -> dict[str, dict[str, Any]]:
             "cuts": [round(ns) for ns in at],
             "inside": sum(_share(ns, ns, band) for ns in at) / TWENTIETHS,
             "n": None,
+            "bins": None,
         }
         for key, at in cuts.items()
     }
+    bins: dict[str, list[Bin]] = {}
+    for row in seen.rows("release_bins") if "release_bins" in seen.measurements else ():
+        bins.setdefault(row["way"], []).append((row["from_ns"], row["to_ns"], row["releases"]))
+    found |= {key: _histogram(key, given, band) for key, given in bins.items()}
     for race in seen.races:
         key = f"racelab, {race.release}"
         if race.lab == "lost_update" and race.variant == "broken" and key not in found:
@@ -141,24 +149,49 @@ def _recorded_ways(band: tuple[float, float]) -> dict[str, dict[str, Any]]:
 
 
 def _way(name: str, given: Result | Iterable[float], band: tuple[float, float]) -> dict[str, Any]:
-    """The twentieths of some releases, how many there are, and what share of them falls into the band.
+    """What the figure says of a way: twentieths and bars, how many releases, and what share of them is in the band.
 
     Raises:
         ValueError: too few, or below 0.
     """
     bins = getattr(given, "skew_bins", None)
-    if bins is None:
-        bins = [(float(ns), float(ns), 1) for ns in given]  # type: ignore[union-attr]
+    if bins is not None:
+        return _histogram(name, bins, band)
+    skews = [float(ns) for ns in given]  # type: ignore[union-attr]
+    if len(skews) < 2 or min(skews) < 0:
+        raise _too_few(name, len(skews))
+    return {
+        "cuts": [round(max(0.0, ns)) for ns in quantiles(skews, n=TWENTIETHS)],
+        "inside": sum(_share(ns, ns, band) for ns in skews) / len(skews),
+        "n": len(skews),
+        "bins": _bars(binned(skews)),
+    }
+
+
+def _histogram(name: str, bins: Iterable[Bin], band: tuple[float, float]) -> dict[str, Any]:
+    """The same of a histogram."""
     bins = sorted(bins)
     n = sum(count for *_, count in bins)
     if n < 2 or bins[0][0] < 0:
-        raise ValueError(f"{name!r}: give at least two skews, in ns, none below 0; got {n}.")
-    if all(low == high for low, high, _ in bins):
-        cuts = [max(0.0, ns) for ns in quantiles([ns for ns, *_ in bins], n=TWENTIETHS)]
-    else:
-        cuts = [_at(bins, n * k / TWENTIETHS) for k in range(1, TWENTIETHS)]
+        raise _too_few(name, n)
+    cuts = [_at(bins, n * k / TWENTIETHS) for k in range(1, TWENTIETHS)]
     inside = sum(count * _share(low, high, band) for low, high, count in bins) / n
-    return {"cuts": [round(ns) for ns in cuts], "inside": inside, "n": n}
+    return {"cuts": [round(ns) for ns in cuts], "inside": inside, "n": n, "bins": _bars(bins)}
+
+
+def _too_few(name: str, n: int) -> ValueError:
+    return ValueError(f"{name!r}: give at least two skews, in ns, none below 0; got {n}.")
+
+
+def _bars(bins: Iterable[Bin]) -> list[list[int]]:
+    """A histogram with fewer bins: four for each power of two are as many as a picture can show."""
+    total: dict[tuple[int, int], int] = {}
+    for low, _, count in bins:
+        shift = max(0, int(low).bit_length() - 3)
+        left = int(low) >> shift << shift
+        edges = left, left + (1 << shift)
+        total[edges] = total.get(edges, 0) + count
+    return [[*edges, count] for edges, count in sorted(total.items())]
 
 
 def _at(bins: Iterable[tuple[float, float, int]], rank: float) -> float:
@@ -186,7 +219,31 @@ def _share(low: float, high: float, band: tuple[float, float]) -> float:
 # On paper
 # ---------------------------------------------------------------------------------------------------
 
-WIDE, PEAK, ROW = 480, 130, 30
+WIDE, PEAK, ROW, COLUMN = 480, 130, 36, 4
+
+
+def columns(
+    bins: Iterable[Sequence[float]], x: Callable[[float], float], reach: float, wide: float
+) -> dict[int, float]:
+    """How many releases each column of a picture holds, half of them on each side of 0.
+
+    Args:
+        bins: from and to, in ns, and how many.
+        x: where a time is in the picture.
+        reach: the farthest time of the axis; what lies beyond is in no column.
+        wide: width of a column.
+    """
+    found: dict[int, float] = {}
+    for low, high, count in bins:
+        for sign in (-1, 1) if low < reach else ():
+            left, right = sorted(x(sign * min(ns, reach)) for ns in (low, high))
+            first = math.floor(left / wide)
+            last = max(first, math.ceil(right / wide) - 1)
+            for k in range(first, last + 1):
+                part = min(right, (k + 1) * wide) - max(left, k * wide)
+                share = part / (right - left) if right > left else 1
+                found[k] = found.get(k, 0) + share * count / 2
+    return found
 
 
 def _scan_still(state: Mapping[str, Any]) -> str:
@@ -215,12 +272,21 @@ def _scan_still(state: Mapping[str, Any]) -> str:
     rows = ""
     for number, way in enumerate(state["ways"]):
         y = foot + 62 + ROW * number
-        dots = "".join(
-            f'<circle cx="{x(sign * ns)}" cy="{y}" r="2.2"/>'
-            for ns in way["cuts"]
-            for sign in (-1, 1)
-        )
-        rows += f'<text x="0" y="{y - 9}">{html.escape(way["name"])}</text>{dots}'
+        if way["bins"] is None:
+            shown = "".join(
+                f'<circle cx="{x(sign * ns)}" cy="{y}" r="2.2"/>'
+                for ns in way["cuts"]
+                for sign in (-1, 1)
+            )
+        else:
+            heights = columns(way["bins"], x, reach, COLUMN)
+            most = max(heights.values())
+            bars = "".join(
+                f"M{COLUMN * k},{y + 6}v{-max(0.6, 14 * n / most):.1f}h{COLUMN}v{max(0.6, 14 * n / most):.1f}z"
+                for k, n in sorted(heights.items())
+            )
+            shown = f'<path d="{bars}"/>'
+        rows += f'<text x="0" y="{y - 12}">{html.escape(way["name"])}</text>{shown}'
     words = (
         f"Hit rate against how much later thread A begins: at most {100 * top:.2g} %, {high - low:.0f} ns wide at half that height. "
         + "; ".join(

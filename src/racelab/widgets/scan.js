@@ -2,8 +2,9 @@
 // each way to release two threads puts them, all on one axis.
 import { announcer, button, clamp, count, h, menu, percent, redraw, s, shared, significant, slider } from "./base.js";
 
-const TALL = { lane: 28, lanes: 94, peak: 150, axis: 58, row: 38 };
+const TALL = { lane: 28, lanes: 94, peak: 150, axis: 58, row: 46 };
 const SIDE = 16;
+const BAR = 4;
 
 /** An axis that is even around 0 and logarithmic far out: ns -> pixels, and back. */
 export const stretched = (reach, soft, from, to) => {
@@ -56,6 +57,22 @@ export const nearest = (points, offset) => {
 export const inside = ({ n, inside: share }) => {
   if (n === null) return `${share === 0 ? "fewer than 1" : share > 0.94 ? "at least 19" : `about ${Math.max(1, Math.round(20 * share))}`} in 20 releases`;
   return share === 0 ? `0 of ${count(n)} releases (the rate is below ${percent(1 - 0.05 ** (1 / n))}, 95 % sure)` : `${percent(share)} of ${count(n)} releases`;
+};
+
+/** How many releases each column of a picture holds, so many pixels wide: half of them on each side of 0, none from beyond its axis. */
+export const columns = (bins, x, reach, wide) => {
+  const found = new Map();
+  for (const [low, high, n] of bins.filter(([from]) => from < reach)) {
+    for (const side of [-1, 1]) {
+      const [left, right] = [low, high].map((ns) => x(side * Math.min(ns, reach))).sort((a, b) => a - b);
+      const first = Math.floor(left / wide);
+      for (let k = first; k <= Math.max(first, Math.ceil(right / wide) - 1); k += 1) {
+        const part = right > left ? (Math.min(right, (k + 1) * wide) - Math.max(left, k * wide)) / (right - left) : 1;
+        found.set(k, (found.get(k) ?? 0) + (part * n) / 2);
+      }
+    }
+  }
+  return found;
 };
 
 /** The k-th release to be shown of a way: its twentieths in a mixed order, each thread being first in turn. */
@@ -201,6 +218,12 @@ const picture = (width, x, reach, now, { points, band, ways, window: inWindow })
     box(span, top, both ? "broken-tint" : "accent-tint", both ? "broken" : "accent"),
     both && box(both, top, "broken", "broken")];
   const dots = (cuts) => cuts.flatMap((ns) => [x(-ns), x(ns)]);
+  const bars = (bins, foot) => {
+    const held = [...columns(bins, x, reach, BAR)];
+    const most = Math.max(...held.map(([, n]) => n));
+    const tall = (n) => Math.max(0.7, (n / most) * 17).toFixed(1);
+    return held.map(([k, n]) => `M${k * BAR},${foot}v-${tall(n)}h${BAR}v${tall(n)}z`).join("");
+  };
   const spots = (xs, y) => xs.map((px) => `M${px.toFixed(1)},${y}h0`).join("");
   return s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img",
     "aria-label": `A begins ${later(now.offset)}; the windows ${both ? "overlap" : "do not meet"}. The peak is ${apart(band[1] - band[0])} wide. ${ways.map(({ name, cuts }) => `${name}: median ${apart(cuts[9])}`).join("; ")}.` },
@@ -220,16 +243,16 @@ const picture = (width, x, reach, now, { points, band, ways, window: inWindow })
     scanned && s("circle", { cx: x(point[0]), cy: y(point[3]), r: 7, fill: "var(--broken)", stroke: "var(--paper)", "stroke-width": 2 }),
     scanned && s("text", { class: "rl-sc-rate", x: x(point[0]) + (now.offset < 0 ? -11 : 11), y: Math.min(y(point[3]) - 5, foot - 12), "text-anchor": now.offset < 0 ? "end" : "start", text: rated(point[3]) }),
     s("text", { x: width / 2, y: foot + 37, "text-anchor": "middle", class: "quiet", text: narrow ? "A so much later than B (left of 0: earlier)" : "A begins so much later than B (left of 0: earlier)" }),
-    ways.map(({ name, cuts, before }, i) => {
+    ways.map(({ name, cuts, bins, before }, i) => {
       const top = first + TALL.row * i;
       const mine = i === now.way;
       return s("g", { class: mine ? "rl-sc-mine" : "rl-sc-way" },
         s("text", { x: 0, y: top + 12, text: `${mine ? "▸ " : ""}${name}` }),
         before && [-1, 1].map((side) => [
-          s("line", { class: "rl-sc-before", x1: x(side * before.cuts[0]), x2: x(side * before.cuts.at(-1)), y1: top + 25, y2: top + 25 }),
-          s("line", { class: "rl-sc-before", x1: x(side * before.cuts[9]), x2: x(side * before.cuts[9]), y1: top + 20, y2: top + 30 })]),
-        s("path", { class: "rl-sc-dots", d: spots(dots(cuts), top + 25) }),
-        mine && now.shown > 0 && s("path", { class: "rl-sc-went", d: spots(Array.from({ length: now.shown }, (_, k) => x(release(cuts, k))), top + 25) }));
+          s("line", { class: "rl-sc-before", x1: x(side * before.cuts[0]), x2: x(side * before.cuts.at(-1)), y1: top + 38, y2: top + 38 }),
+          s("line", { class: "rl-sc-before", x1: x(side * before.cuts[9]), x2: x(side * before.cuts[9]), y1: top + 34, y2: top + 42 })]),
+        bins ? s("path", { class: "rl-sc-bars", d: bars(bins, top + 34) }) : s("path", { class: "rl-sc-dots", d: spots(dots(cuts), top + 38) }),
+        mine && now.shown > 0 && s("path", { class: "rl-sc-went", d: spots(Array.from({ length: now.shown }, (_, k) => x(release(cuts, k))), top + 38) }));
     }),
     s("circle", { cx: at, cy: 11, r: 9, fill: "var(--paper)", stroke: both ? "var(--broken)" : "var(--accent)", "stroke-width": 2.5 }),
     s("path", { class: "rl-sc-grip", d: `M${at - 5},11l3,-3m-3,3l3,3M${at + 5},11l-3,-3m3,3l-3,3` }));
