@@ -14,9 +14,9 @@ import pytest
 from racelab import living, recording, stats
 from racelab.living._scan import columns
 from racelab.racing import Scan
-from racelab.show import find_ext
 from racelab.recording import recorded
 from racelab.result import binned
+from racelab.show import find_ext
 
 Rows = list[dict[str, Any]]
 spec = importlib.util.spec_from_file_location("measure_green", find_ext() / "green/measure.py")
@@ -137,7 +137,7 @@ def test_ways_that_were_recorded_with_all_their_releases_get_a_bound(
     skews = [20_000.0 + n for n in range(1_000)]
     rows = [{"way": "threading.Barrier", **one} for one in measure.bins_of(skews)]
     kept = {**seen.measurements, "release_bins": SimpleNamespace(rows=rows)}
-    monkeypatch.setattr(recording, "recorded", lambda slug: replace(seen, measurements=kept))
+    monkeypatch.setattr(recording, "recorded", lambda _slug: replace(seen, measurements=kept))
     ways = ways_of(living.scan())
 
     barrier = ways["threading.Barrier"]
