@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
+import inspect
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -111,6 +116,66 @@ def test_sanitizer_sees_it(exercise: Exercise, name: str, monkeypatch: pytest.Mo
         pytest.skip(str(error))
 
     assert judged(exercise, name) == ("FAIL", "sanitizer")
+
+
+# -- what a test is tried on ------------------------------------------------------------------------
+
+
+def looks(what: object) -> dict[str, object]:
+    """What is to be seen of a function or an object without using it."""
+    return {
+        "names": [getattr(what, name, None) for name in ("__name__", "__qualname__", "__module__")],
+        "type": [type(what).__name__, type(what).__qualname__, type(what).__module__],
+        "text": [what.__doc__, re.sub("0x[0-9a-f]+", "", repr(what))],
+        "attributes": [(name, type(getattr(what, name)).__name__) for name in dir(what)],
+        "source": inspect.getsource(what if inspect.isfunction(what) else type(what)),
+        "code": getattr(what, "__code__", None),
+        "closure": getattr(what, "__closure__", None),
+    }
+
+
+@pytest.mark.parametrize("slug", ["silent_test", "right_tool"])
+def test_right_and_wrong_code_look_the_same(slug: str, tmp_path: Path) -> None:
+    """Else a test that looks at names, and at nothing that happens, would be a right answer."""
+    one = load_exercise(ROOT / "exercises" / slug / "exercise.py")
+    seen = []
+
+    def look(make: Callable[[], object]) -> None:
+        seen.append((looks(make), looks(make())))
+
+    # right_tool loads the file again: what it finds there gets `look` by the one way that is open.
+    file = tmp_path / f"{slug}.py"
+    file.write_text(
+        "import builtins\n"
+        "def test_take(make_pool): builtins.look(make_pool)\n"
+        "def test_take_raced(make_pool): builtins.look(make_pool)\n"
+    )
+    module = SimpleNamespace(__name__=slug, __file__=str(file), test_cache_is_filled_once=look)
+    builtins.look = look  # type: ignore[attr-defined]
+    try:
+        for trial in one.trials:
+            trial.run(module)
+    finally:
+        del builtins.look  # type: ignore[attr-defined]
+
+    assert len(seen) >= len(one.trials)
+    assert all(each == seen[0] for each in seen)
+
+
+def test_what_a_cache_raises_does_not_say_which_it_is() -> None:
+    """A traceback has the names of all functions that it went through."""
+    one = load_exercise(ROOT / "exercises/silent_test/exercise.py")
+    names = set()
+
+    def ask(make_cache: Callable[[], Any]) -> None:
+        with pytest.raises(KeyError) as caught:
+            make_cache().lookup("no such constant")
+        names.add(tuple(entry.frame.code.raw.co_qualname for entry in caught.traceback[1:]))
+
+    for trial in one.trials:
+        trial.run(SimpleNamespace(test_cache_is_filled_once=ask))
+
+    assert len(names) == 1, names
 
 
 # -- a busy machine ---------------------------------------------------------------------------------

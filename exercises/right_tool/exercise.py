@@ -7,6 +7,7 @@ import threading
 import time
 from itertools import cycle, islice
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from racelab import ACCEPTABLE, FORBIDDEN, Actor
 from racelab.exercise import Exercise, Trial
@@ -47,6 +48,31 @@ class Right(Broken):
         time.sleep(WINDOW_S)
         with self.lock:
             return self.free.pop() if self.free else bytearray(16)
+
+
+#: What is behind each pool that was handed out, and what is behind the next one.
+BEHIND, KIND = WeakKeyDictionary(), [Right]
+
+
+class Pool:
+    """What a test is handed, whichever pool is behind it: nothing but what it does tells one from the other."""
+
+    __slots__ = ("__weakref__",)
+
+    def take(self):
+        """A buffer."""
+        return BEHIND[self].take()
+
+    def give_back(self, buffer):
+        """Put it into the pool again."""
+        BEHIND[self].give_back(buffer)
+
+
+def make_pool():
+    """A new pool of four buffers."""
+    made = Pool()
+    BEHIND[made] = KIND[0]()
+    return made
 
 
 # -- a test in threads, with every window of its own held open --------------------------------------
@@ -121,10 +147,11 @@ def together(bodies):
     return returned
 
 
-def in_plugin(make_pool):
+def in_plugin(kind):
     """One session as pytest-run-parallel makes it: one test, many threads, the same fixtures for all."""
 
     def run(module):
+        KIND[0] = kind
         test = loaded(module)["test_take"]
         fixtures = {"make_pool": make_pool, "pool": make_pool()}
 
@@ -166,10 +193,11 @@ def race(
             raise AssertionError(f"forbidden outcomes: {label}")
 
 
-def raced(make_pool):
+def raced(kind):
     """One run of the raced test."""
 
     def run(module):
+        KIND[0] = kind
         fixtures = {"make_pool": make_pool, "pool": make_pool(), "race": race}
         called(loaded(module)["test_take_raced"], fixtures)
 

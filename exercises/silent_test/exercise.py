@@ -1,12 +1,18 @@
-"""A test that cannot fail, to be repaired: it must fail on a broken cache, and only there."""
+"""A test that cannot fail, to be repaired: it must fail on a broken cache, and only there.
+
+Whatever it is tried on looks the same, and takes one thread as long: what is right and what is not must be seen in
+what happens. Who looks into the judge itself finds it all the same; that is work, and teaches something, too.
+"""
 
 import math
 import random
 import threading
+from weakref import WeakKeyDictionary
 
 from racelab.exercise import Exercise, Trial
 
-WINDOW_S = 0.3
+WINDOW_S = 0.2
+TURNS = 20
 
 
 class Broken:
@@ -26,7 +32,11 @@ class Broken:
         self.filling.append(None)
         if self.fills > 1:
             self.second.set()
-        self.second.wait(WINDOW_S)
+        for _ in range(
+            TURNS
+        ):  # where others have the machine the second one gets its turn all the same
+            if self.second.wait(WINDOW_S / TURNS):
+                break
         return {"pi": math.pi, "e": math.e}
 
     def lookup(self, name):
@@ -42,7 +52,6 @@ class Right(Broken):
     def __init__(self):
         super().__init__()
         self.lock = threading.Lock()
-        self.second.set()  # nobody will come: no need to wait
 
     def lookup(self, name):
         """The constant of that name."""
@@ -79,9 +88,43 @@ class Raises(Right):
         return super().lookup(name)
 
 
-def on(make_cache):
+#: What is behind each cache that was handed out, and what is behind the next one.
+BEHIND, KIND = WeakKeyDictionary(), [Right]
+
+
+class Cache:
+    """What a test is handed, whichever cache is behind it."""
+
+    __slots__ = ("__weakref__",)
+
+    def lookup(self, name):
+        """The constant of that name."""
+        try:
+            return BEHIND[self].lookup(name)
+        except Exception as error:
+            raise error.with_traceback(None) from None  # which has the names of those behind it
+
+    @property
+    def fills(self):
+        """How often the table was filled."""
+        return BEHIND[self].fills
+
+
+def make_cache():
+    """A new, empty cache."""
+    made = Cache()
+    BEHIND[made] = KIND[0]()
+    return made
+
+
+def on(kind):
     """One run of the learner's test on such caches."""
-    return lambda module: module.test_cache_is_filled_once(make_cache)
+
+    def run(module):
+        KIND[0] = kind
+        module.test_cache_is_filled_once(make_cache)
+
+    return run
 
 
 exercise = Exercise(
@@ -124,7 +167,7 @@ exercise = Exercise(
             on(Raises),
             fails=True,
             why="On this cache lookup() raises in one of the threads, and your test does not ask each of them how it went.",
-            runs=20,
+            runs=10,
         ),
     ),
 )
