@@ -1,10 +1,11 @@
 """A generator of random numbers whose state is one for everybody: threads draw the same number.
 
-A seed of nanoseconds passes: that two threads read the same one is possible, and too rare to be seen here.
-A counter of seeds that is not atomic is seen by ThreadSanitizer for certain, and by the race most of the time.
+That two threads read the same nanosecond is too rare to be seen in a race, so `single` computes back what a new
+thread's first number was made of. A clock that is read in cycles, or mixed in another way, passes. A counter of seeds that is not atomic is seen by ThreadSanitizer for certain, and by the race most of the time.
 """
 
 import threading
+import time
 
 from racelab import ACCEPTABLE, FORBIDDEN, Actor, Lab
 from racelab.exercise import Cost, Exercise
@@ -12,6 +13,46 @@ from racelab.exercise import Cost, Exercise
 DRAWS = 1_000
 SPINS = 20_000
 EVERY = 4  # rounds, one is of new threads: they take long to make
+
+
+MASK = (1 << 64) - 1
+CLOCKS = [
+    getattr(time, name)
+    for name in ("CLOCK_REALTIME", "CLOCK_MONOTONIC", "CLOCK_MONOTONIC_RAW", "CLOCK_BOOTTIME")
+    if hasattr(time, name)
+]
+#: What a clock's nanoseconds may be made into: microseconds, the part of a second.
+UNITS = (lambda ns: ns), (lambda ns: ns // 1_000), (lambda ns: ns % 10**9)
+
+
+def unshifted(x, shift):
+    """The n of `n ^ (n >> shift)`, or of `n ^ (n << -shift)`, which was x."""
+    n = x
+    for _ in range(64 // abs(shift)):
+        n = x ^ (n >> shift if shift > 0 else n << -shift) & MASK
+    return n
+
+
+def origins(first):
+    """What a thread's first number was made of: the state before it, and what mix() made that of."""
+    state = unshifted(unshifted(unshifted(first, -17), 7), -13)
+    n = unshifted(state, 31)
+    for factor, shift in ((0x94D049BB133111EB, 27), (0xBF58476D1CE4E5B9, 30)):
+        n = unshifted(n * pow(factor, -1, 1 << 64) & MASK, shift)
+    return state, n * pow(0x9E3779B97F4A7C15, -1, 1 << 64) & MASK
+
+
+def of_the_clock(draw):
+    """Whether a thread's first number was made of the time at which it was drawn."""
+    begin = [time.clock_gettime_ns(clock) for clock in CLOCKS]
+    seeds = origins(draw())
+    end = [time.clock_gettime_ns(clock) for clock in CLOCKS]
+    return any(
+        unit(before) <= seed <= unit(after)
+        for before, after in zip(begin, end, strict=True)
+        for unit in UNITS
+        for seed in seeds
+    )
 
 
 def single(module):
@@ -38,6 +79,16 @@ def single(module):
     assert not again, (
         f"of {len(late)} threads that came one after the other {again} drew what was drawn before: "
         "they begin with one seed, or with what the next thread is given again, an id or a place in memory"
+    )
+
+    timed = []
+    for _ in range(3):  # one alone may be chance
+        thread = threading.Thread(target=lambda: timed.append(of_the_clock(module.draw)))
+        thread.start()
+        thread.join()
+    assert not all(timed), (
+        "a new thread begins with the time at which it came: another one may come in the same instant, "
+        "and draws the same numbers"
     )
 
 
