@@ -577,13 +577,16 @@ def test_a_race_with_a_sanitizer_is_made_again_without_it_and_says_so(
 
 
 @pytest.mark.race
-@pytest.mark.parametrize(("sanitizer", "tool"), [("address", "asan"), ("thread", "tsan")])
+@pytest.mark.parametrize(
+    ("sanitizer", "tool", "lab"),
+    [("address", "asan", "borrowed_weakref"), ("thread", "tsan", "lost_update")],
+)
 def test_the_report_of_a_sanitizer_is_kept(
-    sanitizer: str, tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sanitizer: str, tool: str, lab: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needs(tool)
     monkeypatch.setattr(lastrace, "_file", lambda: tmp_path / "last_race.json")
-    result = rl.race("borrowed_ref", sanitizer=sanitizer, count=4, widen=True, progress=False)
+    result = rl.race(lab, sanitizer=sanitizer, count=3, rounds=300, progress=False)
 
     for race in (result, None):
         chosen, (said, report) = debuggers._chosen(race, None, {})
@@ -712,6 +715,13 @@ def test_a_time_limit_holds_at_a_prompt_too(gdb: str) -> None:
 
     assert re.search(r"nothing forbidden in [\d,]+ rounds and 2 s: type `run`", said)
     assert status == 0
+
+
+def test_advice_for_cython_is_a_line_of_the_pyx(gdb: str) -> None:
+    said, _ = talk("cy_attribute", "--with", gdb, typed="quit\n")
+
+    assert "break cy_attribute_broken.pyx:50    stops in the window" in said
+    assert "stops in the import first, say `continue`" in said
 
 
 def test_a_hang_is_stopped_in_every_run_at_a_prompt(gdb: str) -> None:

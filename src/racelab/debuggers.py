@@ -537,7 +537,9 @@ def _advice(name: str, prepared: _Prepared) -> str:
             f"  run                 until it crashes, hangs, or shows what is forbidden; then {stacks}"
         )
     if here:
-        lines.append(f"  {here}    stops in the window, before `run`")
+        # Cython's own code at the end of the C file has lines that are counted on from the last of the .pyx.
+        twice = "; where it stops in the import first, say `continue`" if ".pyx" in here else ""
+        lines.append(f"  {here}    stops in the window, before `run`{twice}")
     return "\n".join(lines)
 
 
