@@ -106,6 +106,8 @@ def test_postbuild_makes_the_kernel_for_a_server_of_its_own(tmp_path):
 
     spec = prefix / "share/jupyter/kernels/racelab/kernel.json"
     assert json.loads(spec.read_text())["argv"][0] == str(clone / ".venv-ft/bin/python")
+    listed = run([prefix / "bin/racelab", "exercises"], HOME=str(home), RACELAB_BOOK=str(clone))
+    assert "two_counters" in listed.stdout, listed.stderr
     viewers = (home / ".jupyter/labconfig/default_setting_overrides.json").read_text()
     assert '"markdown": "Jupytext Notebook"' in viewers
     variables["JUPYTER_PATH"] = str(prefix / "share/jupyter")
