@@ -5,7 +5,7 @@ second run measures what is new alone, and one that was interrupted goes on wher
 
     racelab record detection                      what is missing or has changed
     racelab record detection --only lost_update   the same; one lab
-    DETECTION=anew racelab record detection       everything again (some twenty minutes)
+    DETECTION=anew racelab record detection       everything again (half an hour)
 
 Run it on a machine that does nothing else.
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 import racelab as rl
 from racelab import recording, toolbox
 from racelab.build import cache_folder
-from racelab.lab import labs
+from racelab.lab import labs, load_labs
 
 HERE = Path(__file__).resolve().parent
 #: Change it when a tool is let loose in another way, so that every row is measured again.
@@ -44,9 +44,14 @@ pytest.main(sys.argv[1:])
 """
 
 
+def every():
+    """The labs of the book, and those of more.py, whose chapters do not race them."""
+    return [*labs(), *load_labs(HERE / "more.py")]
+
+
 def broken():
     """Every lab that has broken variants, with these."""
-    found = ((lab, [v for v in lab.variants if v.startswith("broken")]) for lab in labs())
+    found = ((lab, [v for v in lab.variants if v.startswith("broken")]) for lab in every())
     return [(lab, variants) for lab, variants in found if variants]
 
 

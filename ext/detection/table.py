@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from racelab.lab import labs
+from racelab.lab import labs, load_labs
 
 EXT = Path(__file__).resolve().parent.parent
 TOOLS = {
@@ -15,26 +15,23 @@ TOOLS = {
     "debug": "debug",
     "plugin": "pytest plugin",
 }
-#: Broken sources without a lab in their folder, most because nothing that a call returns is wrong: what shows them, where.
+#: Why a broken source has no row; no other reason counts.
+MEASURED = "nothing wrong to find: only measured"
+REFUSED = "found before any tool runs: the import itself says it"
+#: Folders of such sources: the chapter that shows them, the reason, and what there is to see.
 ELSEWHERE = {
-    "planted": (
-        "05_plugins.md",
-        "six bugs in one module, before five tools of their own; "
-        "one of them is raced in [chapter 14](../notebooks/14_tsan.md)",
-    ),
     "interpreter": (
         "01_interpreter.md",
-        "no race: it says nothing about the GIL, and so gets it back",
+        REFUSED,
+        "it says nothing about the GIL, and so gets it back; every tool here refuses to race it",
     ),
-    "attached": ("02_attached.md", "others wait: the time is measured that a pause takes"),
-    "foreign_thread": (
-        "02_attached.md",
-        "one thread is enough: it calls Python without a thread state",
+    "attached": ("02_attached.md", MEASURED, "the time that a pause takes while others wait"),
+    "false_sharing": ("06_lost_update.md", MEASURED, "the time that a right answer takes"),
+    "collector": (
+        "12_critical_section.md",
+        MEASURED,
+        "the time that a pause takes while others wait",
     ),
-    "false_sharing": ("06_lost_update.md", "nothing is wrong but the time that it takes"),
-    "thread_end": ("07_per_thread.md", "what is left behind when threads end is counted"),
-    "unsafe_library": ("09_unsafe_library.md", "others wait for ever: the chapter ends them"),
-    "collector": ("12_critical_section.md", "others wait: the time is measured that a pause takes"),
 }
 
 
@@ -52,7 +49,8 @@ def source(lab, variant):
     known = sorted(EXT.glob(f"*/{lab}_{variant}.*")) or sorted(EXT.glob(f"*/*_{variant}.*"))
     exact = [path for path in known if path.stem == f"{lab}_{variant}"]
     if not exact:  # a lab that shares its folder with others
-        exact = [path for one in labs() if one.name == lab for path in one.source_files(variant)]
+        every = [*labs(), *load_labs(EXT / "detection/more.py")]
+        exact = [path for one in every if one.name == lab for path in one.source_files(variant)]
     return exact[0] if exact else None
 
 
@@ -124,8 +122,12 @@ def words(recorded):
 def elsewhere():
     """The broken sources that have no row, and where they are shown."""
     lines = [
-        f"- `{slug}`, [chapter {file[:2]}](../notebooks/{file}): {why}."
-        for slug, (file, why) in sorted(ELSEWHERE.items(), key=lambda item: item[1])
+        "| broken source | chapter | why it has no row | what there is to see |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{slug}` | [{file[:2]}](../notebooks/{file}) | {reason} | {seen} |"
+        for slug, (file, reason, seen) in sorted(ELSEWHERE.items(), key=lambda item: item[1])
     ]
     return "\n".join(lines)
 
