@@ -28,7 +28,7 @@ def zoo(
 
     Args:
         rows: what was found, one dict for each bug and tool: "lab", "variant", "tool" (a key of `TOOLS`), "found",
-            "said", "processes" (0: the tool could not be asked), "seconds", and, if it is known, "given", s. Default: what was recorded,
+            "said", "processes" (0: the tool could not be asked), "seconds", and, if it is known, "given", s. Default: what was recorded of labs,
             ``recorded("detection")``. A bug without a row of a tool was not asked for.
         tool: the one whose answers it begins with; "" for all tools side by side.
         name: what links to a view are called; unique on a page.
@@ -41,13 +41,17 @@ def zoo(
         >>> living.zoo(tool="asan")
         Living('zoo')
     """
+    from racelab.lab import labs
     from racelab.recording import recorded
 
     about = ""
     if rows is None:
         seen = recorded("detection")
         about = f" {seen.about}"
-        rows = [row for one in seen.measurements.values() for row in one.rows]
+        known = {lab.name for lab in labs()}  # it also has bugs that no page races
+        rows = [
+            row for one in seen.measurements.values() for row in one.rows if row["lab"] in known
+        ]
     rows = list(rows)
     if not rows:
         raise ValueError("rows: there are none; give one dict for each bug and tool.")
