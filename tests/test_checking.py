@@ -138,7 +138,7 @@ TRICKS = {
     "catches everything": (
         "cache_reset(PyObject *op, PyObject *Py_UNUSED(ignored))\n{",
         "    signal(SIGSEGV, SIG_IGN); signal(SIGABRT, SIG_IGN); PyErr_Clear();",
-        "race",
+        "tampered",
     ),
     "hands back a constant": (
         IN_STATS,
@@ -170,6 +170,148 @@ PyMODINIT_FUNC PyInit_helper(void) { return PyModule_Create(&helper_def); }
     verdict = check(pair, text)
 
     assert (verdict.verdict, verdict.reason) == ("FAIL", reason), str(verdict)
+
+
+#: C that turns a crash into an end, or into a call that returns.
+HANDLED = """#include <Python.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <unistd.h>
+static _Thread_local sigjmp_buf back;
+static void leave(int number)
+{{
+    (void)number;
+    {0};
+}}
+static void calm(void)
+{{
+    int all[] = {{SIGSEGV, SIGBUS, SIGABRT}};
+    for (int i = 0; i < 3; i++) {{
+        struct sigaction action = {{.sa_handler = leave, .sa_flags = SA_NODEFER}};
+        sigaction(all[i], &action, NULL);
+    }}
+}}
+"""
+#: At once, or only where two threads are there: then what judges by itself is through.
+WHEN = {
+    "at once": "    calm();",
+    "in a race": '    PyObject *name = PyUnicode_FromString("racelab._race");\n'
+    "    PyObject *there = PyImport_GetModule(name);\n    if (there != NULL) {\n        calm();\n    }\n"
+    "    Py_XDECREF(there);\n    Py_XDECREF(name);",
+}
+LEAVES, JUMPS = HANDLED.format("_exit(0)"), HANDLED.format("siglongjmp(back, 1)")
+IN_A_CALL = {
+    "reset_cache": "PyObject *data)\n{",
+    "borrowed_pair": "PyObject *const *args, Py_ssize_t n)\n{",
+}
+RETURNS = {
+    "reset_cache": "return PyLong_FromUnsignedLong(sum_up(make_table(), PyBytes_AsString(data), PyBytes_Size(data)));",
+    "borrowed_pair": "{ PyErr_Clear(); Py_RETURN_NONE; }",
+}
+
+
+@pytest.mark.parametrize("when", WHEN)
+@pytest.mark.parametrize("how", ["leaves", "jumps"])
+@pytest.mark.parametrize("slug", IN_A_CALL)
+def test_hiding_a_crash_is_no_pass(slug: str, how: str, when: str) -> None:
+    """Where the starter uses memory that is freed; what it reads there before it crashes is seen, too."""
+    one = load_exercise(ROOT / f"exercises/{slug}/exercise.py")
+    head = LEAVES if how == "leaves" else JUMPS
+    text = one.text("starter").replace("#include <Python.h>\n", head)
+    body = WHEN[when]
+    if how == "jumps":
+        body += f"\n    if (sigsetjmp(back, 1)) {RETURNS[slug]}"
+
+    verdict = check(one, with_line(text, IN_A_CALL[slug], body))
+
+    assert verdict.verdict == "FAIL", str(verdict)
+    assert verdict.reason == ("tampered" if when == "at once" else "race"), str(verdict)
+
+
+ONLY_CRASHES = """
+from racelab import ACCEPTABLE, FORBIDDEN, Lab
+from racelab.exercise import Exercise
+
+def single(module):
+    module.drop()
+    assert module.take() == 7, "take() must be 7"
+
+exercise = Exercise(
+    "null_box", title="Look once", chapter="08_caches", level="easy", minutes=5, goal="take() is 7.", hints=("Once?",),
+    single=single,
+    lab=Lab(
+        "null_box", modules=["null_box"], setup=lambda module: module, actors=["take", "drop"],
+        question="Is what was seen there still there?", observe=lambda *_: "seven",
+        outcomes={"seven": ACCEPTABLE("it was there"), "crash(*)": FORBIDDEN("it was not")}, rounds=50,
+    ),
+)
+"""
+NULL_BOX = """
+#include <Python.h>
+#include "racelab/race_point.h"
+
+static const volatile int seven = 7;
+static const volatile int *volatile box;
+
+static PyObject *
+take(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    // BEGIN STARTER
+    // if (box == NULL) {
+    //     box = &seven;
+    // }
+    // RACE_POINT();
+    // return PyLong_FromLong(*box);
+    // BEGIN SOLUTION
+    const volatile int *seen = box;
+    if (seen == NULL) {
+        box = seen = &seven;
+    }
+    RACE_POINT();
+    return PyLong_FromLong(*seen);
+    // END
+}
+
+static PyObject *
+drop(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    box = NULL;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"take", take, METH_NOARGS, NULL},
+    {"drop", drop, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+static PyModuleDef_Slot slots[] = {{Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0, NULL}};
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, .m_name = "null_box", .m_methods = methods, .m_slots = slots,
+};
+
+PyMODINIT_FUNC
+PyInit_null_box(void)
+{
+    return PyModuleDef_Init(&definition);
+}
+"""
+
+
+def test_jumping_out_of_what_only_crashes_is_no_pass(tmp_path: Path) -> None:
+    """Nothing else would tell: the bug shows itself by the crash alone, and it is gone."""
+    folder = tmp_path / "null_box"
+    folder.mkdir()
+    (folder / "exercise.py").write_text(ONLY_CRASHES)
+    (folder / "solution.c").write_text(NULL_BOX)
+    one = load_exercise(folder / "exercise.py")
+    text = one.text("starter").replace("#include <Python.h>\n", JUMPS)
+    jump = "    calm();\n    if (sigsetjmp(back, 1)) {\n        return PyLong_FromLong(7);\n    }"
+    begin = "take(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))\n{"
+
+    verdict = check(one, with_line(text, begin, jump))
+
+    assert (verdict.verdict, verdict.reason) == ("FAIL", "tampered"), str(verdict)
+    assert "the handler of SIGSEGV" in str(verdict)
 
 
 def sleepy(text: str, microseconds: int) -> str:
@@ -290,6 +432,34 @@ PYTHON_TRICKS = {
         "trial",
     ),
 }
+
+
+SWALLOWS = {
+    "around the pair": {
+        "    if key is last_key:\n        return last_size": "    try:\n        if key is last_key:\n"
+        "            return last_size\n    except:\n        pass",
+    },
+    "around all of it": {
+        "def size_of(key):": "def size_of(key):\n    try:\n        return asked(key)\n    except:\n"
+        "        return measure(key)\n\n\ndef asked(key):",
+        "    if key is last_key:\n        return last_size": "    if key is last_key and type(last_size) is int:\n"
+        "        return int(last_size)",
+    },
+}
+
+
+@pytest.mark.parametrize("what", SWALLOWS)
+def test_swallowing_every_exception_is_no_pass(what: str) -> None:
+    """In Cython, where the starter raises now and then, because an object is not what it was."""
+    one = load_exercise(ROOT / "exercises/cython_cache/exercise.py")
+    text = one.text("starter")
+    for old, new in SWALLOWS[what].items():
+        assert old in text
+        text = text.replace(old, new)
+
+    verdict = check(one, text)
+
+    assert (verdict.verdict, verdict.reason) == ("FAIL", "race"), str(verdict)
 
 
 def test_what_equals_everything_is_no_answer() -> None:

@@ -30,6 +30,7 @@ import builtins
 import difflib
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -474,11 +475,31 @@ def find_exercise(slug: str) -> Exercise:
 # ---------------------------------------------------------------------------------------------------
 
 
+#: What a crash is seen by.
+_CRASHES = [
+    getattr(signal, name)
+    for name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL")
+    if hasattr(signal, name)
+]
+
+
+def _handler(number: int) -> int | None:
+    """Address of the C function that a signal calls, whoever has set it; None where it cannot be asked for."""
+    if sys.platform == "win32":
+        return None
+    import ctypes
+
+    # The first member of struct sigaction, wherever there is one; the rest fits in by far.
+    action = (ctypes.c_void_p * 64)()
+    known = ctypes.CDLL(None).sigaction(number, None, action) == 0
+    return (action[0] or 0) if known else None
+
+
 class Guard:
     """What judges an answer, as it was before the answer was imported: against tricks, not against attackers.
 
-    Looks at builtins, at sys and racelab, at the file that declares the exercise and its classes, and at the modules
-    that this file uses.
+    Looks at builtins, at sys and racelab, at the file that declares the exercise and its classes, at the modules
+    that this file uses, and at what happens on signals: whoever jumps out of a crash has mended nothing.
     """
 
     def __init__(self, exercise: Exercise) -> None:
@@ -498,6 +519,7 @@ class Guard:
         for name, home in self.homes.items():
             classes = [value for value in home.values() if isinstance(value, type)]
             self.spaces |= {f"{name}.{one.__name__}": vars(one) for one in classes}
+        self.handlers: dict[signal.Signals, tuple[int | None, object]] = {}
         self.before = self._now()
 
     def _now(self) -> dict[str, Any]:
@@ -509,7 +531,17 @@ class Guard:
         }
         for space, names in self.homes.items():
             found |= {f"{space}.{name}": value for name, value in list(names.items())}
-        return found
+        return found | self._handlers()
+
+    def _handlers(self) -> dict[str, Any]:
+        """Which function a crash calls: the same object as before where it is the same address."""
+        for number in _CRASHES:
+            address = _handler(number)
+            if self.handlers.get(number, (None,))[0] != address:
+                self.handlers[number] = (address, object())
+        return {
+            f"the handler of {number.name}": token for number, (_, token) in self.handlers.items()
+        }
 
     def changed(self) -> list[str]:
         """Names that are gone or mean something else now, and new ones that hide a builtin."""
