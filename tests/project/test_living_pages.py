@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ import yaml
 from playwright.sync_api import Browser, Page, expect
 
 from racelab import living
+from racelab.recording import recorded
 
 pytestmark = [
     pytest.mark.browser,
@@ -335,3 +337,77 @@ def test_a_figure_that_breaks_leaves_its_picture_and_the_others(
         expect(page.get_by_text("still", exact=True)).to_be_visible()
         expect(page.get_by_text("still, too")).to_be_visible()
         expect(page.locator(".rl-living")).to_have_count(1)
+
+
+SHIFTS = """() => new Promise((go) => {
+  let sum = 0;
+  new PerformanceObserver((all) => all.getEntries().forEach(({ value }) => { sum += value; }))
+    .observe({ type: 'layout-shift', buffered: true });
+  setTimeout(() => go(sum), 300);
+})"""
+MOST_SHIFT = 0.05
+"""What readers hardly notice: the sum of the browser's own layout-shift scores; a picture replaced by a taller figure has more."""
+
+
+@pytest.fixture(scope="module")
+def every(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A page for each of some figures, with text below."""
+    rows = recorded("attached").rows("traces")
+    ways = ("stays attached", "detaches", "GIL on")
+    traces = {way: [row for row in rows if row["way"] == way] for way in ways}
+    rates = {"presets": [{"name": "x", "p": 0.1}], "speeds": {"runs": 10, "rounds": 1e6}}
+    shown = {
+        "planner": living.planner(**rates),
+        "scan": living.scan(),
+        "timeline": living.timeline(traces, notes=dict.fromkeys(traces, "How it was made. " * 4)),
+        "explorer": living.explorer("borrowed_ref"),
+        "interleaver": living.interleaver("lazy_slot"),
+    }
+    after = living.planner(name="after")
+    pages = {name: [figure, after] for name, figure in shown.items()}
+    style = "max-width: 760px; & .text_html > p { margin: 0; height: 600px; }"
+    with _figures.pages(tmp_path_factory.mktemp("every"), pages, more=style) as address:
+        yield address
+
+
+@pytest.mark.parametrize("width", web.WIDTHS)
+@pytest.mark.parametrize("kind", ["planner", "scan", "timeline", "explorer", "interleaver"])
+def test_a_figure_does_not_push_the_page_when_it_comes(
+    browser: Browser, every: str, kind: str, width: int
+) -> None:
+    """However late: the page was painted before."""
+    with web.offline(browser, every, width=width) as (context, _):
+        page = context.new_page()
+        page.set_viewport_size({"width": width, "height": 1500})
+        late(page, 400)
+        page.goto(f"{every}{kind}.html")
+        drawn(page, 2)
+        assert page.evaluate(SHIFTS) < MOST_SHIFT
+
+
+def late(page: Page, ms: int) -> None:
+    """Hold mount.js back, so that the page is painted without it."""
+    page.route("**/mount.js", lambda route: (time.sleep(ms / 1000), route.fallback()))
+
+
+def test_the_still_picture_is_not_seen_before_the_figure(browser: Browser, every: str) -> None:
+    """There is no flash; but where no module comes, it is seen after a while."""
+    with web.offline(browser, every) as (context, _):
+        page = context.new_page()
+        page.add_init_script(
+            """const look = () => {
+                 const still = document.querySelector('.rl-still');
+                 if (still?.checkVisibility({ visibilityProperty: true })) window.flashed = true;
+                 requestAnimationFrame(look);
+               };
+               look();"""
+        )
+        late(page, 400)
+        page.goto(f"{every}planner.html")
+        drawn(page, 2)
+        assert page.evaluate("() => window.flashed") is None
+
+        page.unroute("**/mount.js")
+        page.route("**/mount.js", lambda route: route.abort())
+        page.goto(f"{every}planner.html")
+        expect(page.locator(".rl-still svg").first).to_be_visible()

@@ -46,8 +46,10 @@ class Living:
         # Without any "<": not only "</script>" ends or swallows a script element, "<!--<script>" does so, too.
         state = json.dumps(self.state, separators=(",", ":"), allow_nan=False)
         state = state.replace("<", "\\u003c")
+        tall, narrow = _tall(self.kind, self.state)
         return (
-            f'<figure class="rl-figure" id="{html.escape(self.name or self.kind)}" data-living="{self.kind}">'
+            f'<figure class="rl-figure" id="{html.escape(self.name or self.kind)}" data-living="{self.kind}" '
+            f'style="--rl-tall:{tall}px;--rl-narrow:{narrow}px">'
             f'<div class="rl-still">{self.still}</div>'
             f"<figcaption>{html.escape(self.caption)}</figcaption>"
             f'<script type="application/json">{state}</script></figure>'
@@ -65,6 +67,22 @@ class Living:
         shown = widget._repr_mimebundle_()
         bundle = shown[0] if isinstance(shown, tuple) else shown
         return {**page, **(bundle or {})}
+
+
+def _tall(kind: str, state: Mapping[str, Any]) -> tuple[int, int]:
+    """About how many px a figure needs, where there is room and on a phone: a page keeps its place until it is drawn."""
+    many = {key: len(value) for key, value in state.items() if isinstance(value, list)}
+    if kind == "planner":
+        presets, speeds = min(1, many.get("presets", 0)), many.get("speeds", 0)
+        return 590 + 36 * presets + 26 * speeds, 645 + 70 * presets + 66 * speeds
+    if kind == "scan":
+        return 790 + 46 * many.get("ways", 0), 1180 + 46 * many.get("ways", 0)
+    if kind == "timeline":
+        threads = max((len(one["threads"]) for one in state.get("traces", ())), default=0)
+        return 545 + 46 * threads, 950 + 46 * threads
+    if kind == "explorer":
+        return 110 + 145 * many.get("variants", 0), 130 + 210 * many.get("variants", 0)
+    return {"interleaver": (720, 860), "zoo": (1320, 4400)}.get(kind, (0, 0))
 
 
 def module_text(kind: str) -> str:

@@ -17,15 +17,14 @@ const mount = async (figure, module) => {
   const state = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
   const el = document.createElement("div");
   el.className = "rl-living";
-  figure.classList.add("rl-alive"); // the still picture stays for paper
   figure.querySelector(".rl-still").after(el);
   try {
     await module.render({ model: new Model(state), el });
   } catch (problem) {
     el.remove();
-    figure.classList.remove("rl-alive");
     throw problem;
   }
+  figure.classList.add("rl-alive"); // the still picture stays for paper
   return performance.now() - begin;
 };
 
