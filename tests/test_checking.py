@@ -225,7 +225,9 @@ def test_hiding_a_crash_is_no_pass(slug: str, how: str, when: str) -> None:
     verdict = check(one, with_line(text, IN_A_CALL[slug], body))
 
     assert verdict.verdict == "FAIL", str(verdict)
-    assert verdict.reason == ("tampered" if when == "at once" else "race"), str(verdict)
+    # In a race somebody may have read what is freed before anybody looks at the handlers.
+    allowed = ["tampered"] if when == "at once" else ["tampered", "race"]
+    assert verdict.reason in allowed, str(verdict)
 
 
 ONLY_CRASHES = """
@@ -297,7 +299,8 @@ PyInit_null_box(void)
 """
 
 
-def test_jumping_out_of_what_only_crashes_is_no_pass(tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", WHEN)
+def test_jumping_out_of_what_only_crashes_is_no_pass(tmp_path: Path, when: str) -> None:
     """Nothing else would tell: the bug shows itself by the crash alone, and it is gone."""
     folder = tmp_path / "null_box"
     folder.mkdir()
@@ -305,7 +308,9 @@ def test_jumping_out_of_what_only_crashes_is_no_pass(tmp_path: Path) -> None:
     (folder / "solution.c").write_text(NULL_BOX)
     one = load_exercise(folder / "exercise.py")
     text = one.text("starter").replace("#include <Python.h>\n", JUMPS)
-    jump = "    calm();\n    if (sigsetjmp(back, 1)) {\n        return PyLong_FromLong(7);\n    }"
+    jump = (
+        f"{WHEN[when]}\n    if (sigsetjmp(back, 1)) {{\n        return PyLong_FromLong(7);\n    }}"
+    )
     begin = "take(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))\n{"
 
     verdict = check(one, with_line(text, begin, jump))

@@ -207,8 +207,24 @@ def _prepare(job: dict[str, Any]) -> Reporter:
 # ---------------------------------------------------------------------------------------------------
 
 
+def crash_handlers() -> dict[str, int]:
+    """Addresses of the C functions that crashes call, whoever has set them; none where that cannot be asked for."""
+    if sys.platform == "win32":
+        return {}
+    import ctypes
+    import signal
+
+    found = {}
+    for name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL"):
+        # The first member of struct sigaction, wherever there is one; the rest fits in by far.
+        action = (ctypes.c_void_p * 64)()
+        if ctypes.CDLL(None).sigaction(getattr(signal, name), None, action) == 0:
+            found[f"the handler of {name}"] = action[0] or 0
+    return found
+
+
 class _Guard:
-    """Functions that judge code under study, as they were before it was imported.
+    """Functions that judge code under study, and that crashes call, as they were before it was imported.
 
     Against tricks, not against attackers: C code shares this process's memory.
     """
@@ -224,6 +240,7 @@ class _Guard:
             (module.__name__, vars(module)) for module in (builtins, *modules)
         ]
         self.before = self._now()
+        self.handlers = crash_handlers()
 
     def _now(self) -> dict[str, Any]:
         return {
@@ -239,7 +256,8 @@ class _Guard:
         replaced = {name for name, value in self.before.items() if now.get(name) is not value}
         known = {name.rpartition(".")[2] for name in self.before if name.startswith("builtins.")}
         hiding = {n for n in now if n not in self.before and n.rpartition(".")[2] in known}
-        return sorted(replaced | hiding)
+        calls = set(self.handlers.items()) ^ set(crash_handlers().items())
+        return sorted(replaced | hiding | {name for name, _ in calls})
 
 
 class _Prepared:

@@ -30,7 +30,6 @@ import builtins
 import difflib
 import os
 import re
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,6 +37,7 @@ from pathlib import Path
 from types import ModuleType, NoneType
 from typing import Any, Literal
 
+from racelab.child import crash_handlers
 from racelab.files import write_whole
 from racelab.lab import Lab, load_file
 from racelab.show import find_book
@@ -475,26 +475,6 @@ def find_exercise(slug: str) -> Exercise:
 # ---------------------------------------------------------------------------------------------------
 
 
-#: What a crash is seen by.
-_CRASHES = [
-    getattr(signal, name)
-    for name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL")
-    if hasattr(signal, name)
-]
-
-
-def _handler(number: int) -> int | None:
-    """Address of the C function that a signal calls, whoever has set it; None where it cannot be asked for."""
-    if sys.platform == "win32":
-        return None
-    import ctypes
-
-    # The first member of struct sigaction, wherever there is one; the rest fits in by far.
-    action = (ctypes.c_void_p * 64)()
-    known = ctypes.CDLL(None).sigaction(number, None, action) == 0
-    return (action[0] or 0) if known else None
-
-
 class Guard:
     """What judges an answer, as it was before the answer was imported: against tricks, not against attackers.
 
@@ -519,7 +499,7 @@ class Guard:
         for name, home in self.homes.items():
             classes = [value for value in home.values() if isinstance(value, type)]
             self.spaces |= {f"{name}.{one.__name__}": vars(one) for one in classes}
-        self.handlers: dict[signal.Signals, tuple[int | None, object]] = {}
+        self.handlers: dict[str, tuple[int, object]] = {}
         self.before = self._now()
 
     def _now(self) -> dict[str, Any]:
@@ -535,13 +515,10 @@ class Guard:
 
     def _handlers(self) -> dict[str, Any]:
         """Which function a crash calls: the same object as before where it is the same address."""
-        for number in _CRASHES:
-            address = _handler(number)
-            if self.handlers.get(number, (None,))[0] != address:
-                self.handlers[number] = (address, object())
-        return {
-            f"the handler of {number.name}": token for number, (_, token) in self.handlers.items()
-        }
+        for name, address in crash_handlers().items():
+            if self.handlers.get(name, (None,))[0] != address:
+                self.handlers[name] = (address, object())
+        return {name: token for name, (_, token) in self.handlers.items()}
 
     def changed(self) -> list[str]:
         """Names that are gone or mean something else now, and new ones that hide a builtin."""
