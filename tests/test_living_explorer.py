@@ -171,9 +171,15 @@ def test_every_lab_of_the_book_with_a_bug_has_something_to_show() -> None:
         assert {one["variant"] for one in state["races"]} >= {"broken", "fixed"}, slug
 
 
-@pytest.mark.parametrize("slug", ["lost_update_cpp", "lost_update", "cy_counter"])
+TIMED = "lost_update_cpp lost_update cy_counter per_thread tokenizer cache cache_once lazy_slot"
+
+
+@pytest.mark.parametrize("slug", TIMED.split())
 def test_costs_that_were_recorded_are_on_the_page_of_the_labs(slug: str) -> None:
-    assert living.explorer(slug).state["costs"]
+    state = living.explorer(slug).state
+    timed = {one["variant"] for one in state["costs"]}
+    assert timed & {one["variant"] for one in state["races"]} >= {"fixed"}
+    assert all(re.fullmatch(r"(.*, )?\d threads?|", kind) for kind in state["kinds"])
 
 
 def test_variants_and_costs_can_be_named() -> None:
