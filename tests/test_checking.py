@@ -1274,7 +1274,7 @@ def test_every_fail_ends_with_the_way_to_the_hints(slug: str, which: str) -> Non
 @pytest.mark.parametrize(
     ("slug", "step", "says"),
     [
-        ("let_others_run", "behaviour", "It behaves as asked. Nothing was raced"),
+        ("let_others_run", "behaviour", "It behaves as asked. It was not raced"),
         ("which_borrowed", "answers", "All answers are right. Nothing was raced"),
         ("silent_test", "right cache", r"\d+ runs on \d kinds of code"),
     ],

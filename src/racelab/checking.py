@@ -414,9 +414,7 @@ class _Check:
             )
         if self._asks:
             return "All answers are right. Nothing was raced."
-        return (
-            "It behaves as asked. Nothing was raced against it, so this proves no bound on a rate."
-        )
+        return "It behaves as asked. It was not raced against the starter, so this proves no bound on a rate."
 
     @property
     def _asks(self) -> bool:
