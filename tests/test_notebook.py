@@ -355,6 +355,33 @@ def test_one_line_says_what_is_being_done_and_the_verdict_takes_its_place(cell: 
     assert after[0]["data"]["text/plain"] == "'FAIL'", "Out and _ are as ever"
 
 
+SLOW = """
+import time
+from racelab.exercise import Exercise
+
+exercise = Exercise("slow", "Wait", "01_interpreter", "easy", 5, "It waits.", ["Wait."], single=lambda _: time.sleep(4))
+"""
+
+
+@pytest.mark.usefixtures("work")
+def test_the_line_moves_while_one_step_takes_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "book/exercises/slow"
+    folder.mkdir(parents=True)
+    (folder / "exercise.py").write_text(SLOW)
+    (folder / "solution.py").write_text("WORD = 1\n")
+    monkeypatch.setenv("RACELAB_BOOK", str(tmp_path / "book"))
+
+    _, outputs = notebook_of("import racelab as rl", "rl.check('slow')")
+
+    (shown,) = outputs
+    lines = [data["text/html"] for data in shown["before"]]
+    seconds = {found[1] for line in lines if (found := re.search(r"slow: (\d+) s, trying", line))}
+    assert len(seconds) >= 2, lines
+    assert "slow: PASS" in shown["data"]["text/html"]
+
+
 @pytest.mark.usefixtures("work")
 def test_a_verdict_that_is_kept_is_shown_where_it_is_asked_for() -> None:
     _, kept, other, asked, twice = notebook_of(

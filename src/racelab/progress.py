@@ -16,7 +16,7 @@ __all__ = ["Line", "Progress"]
 #: Below this nobody has had time to wonder.
 PATIENCE_S = 1.0
 EVERY_S = 0.1
-#: The seconds on a terminal's line go on at least so often.
+#: The seconds on a line go on at least so often.
 TICK_S = 0.5
 
 
@@ -101,10 +101,11 @@ class Line:
         self.handle: Any = None
         self.ended = False
         self._over = threading.Event()
+        self._drawing = threading.Lock()
         self._ticking = threading.Thread(target=self._tick, daemon=True)
 
     def __enter__(self) -> Line:
-        if self.kind == "terminal":
+        if self.kind != "none":
             self._ticking.start()
         return self
 
@@ -114,9 +115,8 @@ class Line:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._over.set()
+        self._stop()
         if self.kind == "terminal":
-            self._ticking.join()
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
         elif self.handle is not None and not self.ended:
@@ -129,11 +129,12 @@ class Line:
     def doing(self, text: str) -> None:
         """Say what is being done."""
         self.text = text
-        if self.kind == "notebook" and time.monotonic() - self.begin >= PATIENCE_S:
-            self._show(f"{self.title}: {self._seconds}, {text}", moving=True)
+        if self.kind == "notebook":
+            self._draw()
 
     def end(self, value: Any, said: str) -> None:
         """It is over: what came of it, and that in a few words."""
+        self._stop()
         self.ended = True
         if self.handle is not None:
             self._show(f"{self.title}: {said}, {self._seconds}")
@@ -143,13 +144,26 @@ class Line:
     def _seconds(self) -> str:
         return f"{time.monotonic() - self.begin:.0f} s"
 
+    def _stop(self) -> None:
+        """From here on nothing moves."""
+        self._over.set()
+        if self.kind != "none":
+            self._ticking.join()
+
     def _tick(self) -> None:
         while not self._over.is_set():
-            width = shutil.get_terminal_size().columns - 1
-            line = f"{self.title}: {self._seconds}, {self.text}"
-            sys.stderr.write(f"\r\x1b[K{line[:width]}")
-            sys.stderr.flush()
+            self._draw()
             self._over.wait(TICK_S)
+
+    def _draw(self) -> None:
+        line = f"{self.title}: {self._seconds}, {self.text}"
+        with self._drawing:
+            if self.kind == "terminal":
+                width = shutil.get_terminal_size().columns - 1
+                sys.stderr.write(f"\r\x1b[K{line[:width]}")
+                sys.stderr.flush()
+            elif time.monotonic() - self.begin >= PATIENCE_S:
+                self._show(line, moving=True)
 
     def _show(self, text: str, moving: bool = False) -> None:
         from IPython.display import HTML, display
