@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,21 @@ def test_words_and_chapter_are_those_of_the_source(state: dict[str, Any]) -> Non
     for chapter, (title, href) in state["chapters"].items():
         assert f"\n# {title}\n" in (ROOT / f"notebooks/{chapter}.md").read_text(encoding="utf-8")
         assert href == f"../notebooks/{chapter}.md"
+
+
+def test_the_zoo_and_the_table_name_the_same_tools_and_chapters(state: dict[str, Any]) -> None:
+    """The page *Who finds it?* and the map's figure show one recording."""
+    table = runpy.run_path(str(ROOT / "ext/detection/table.py"))
+    named = {tool: name for tool, name, _ in state["tools"]}
+    assert list(table["TOOLS"]) == list(named)
+    for tool, name in table["TOOLS"].items():
+        assert named[tool].startswith(name), (
+            "a column has less room than a button: debug, debug build"
+        )
+    for bug in state["bugs"]:
+        chapter, number = table["chapter"](bug["lab"], bug["variant"])
+        assert chapter == f"{bug['chapter']}.md"
+        assert chapter.startswith(number)
 
 
 def test_the_site_links_its_pages_and_a_kernel_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
