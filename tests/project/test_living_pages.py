@@ -52,6 +52,29 @@ PAGES = pages()
 LIVING = [name for name in PAGES if FIGURE.search(read(name))]
 
 
+def chapters(*parts: str) -> list[str]:
+    """Pages of the parts with these numbers; of all parts, where none is given."""
+    toc = yaml.safe_load((web.ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    return [
+        f"{chapter['file']}.html"
+        for part in toc["parts"]
+        if not parts or part["caption"].split(" ")[0] in parts
+        for chapter in part["chapters"]
+    ]
+
+
+WEIGHED = sorted({*LIVING, *chapters()})
+PLAYED = {
+    "explorer": ("button[aria-expanded]", "Enter"),
+    "interleaver": ("button[aria-keyshortcuts='A']", "Enter"),
+    "planner": ("input[type=range]", "ArrowRight"),
+    "scan": ("input[type=range]", "ArrowRight"),
+    "timeline": ("input[type=range]", "ArrowRight"),
+    "zoo": ("input[type=radio]:checked", "ArrowRight"),
+}
+"""What a key does something to, in each kind of figure, and the key."""
+
+
 def own(path: str) -> bool:
     """Whether a file is the page's: not the theme's, Sphinx's, of the search, of the maths engine, or a font."""
     if path == "searchindex.js" or path.endswith((".woff2", ".woff", ".ttf")):
@@ -75,7 +98,7 @@ class Visit:
     complaints: list[str] = field(default_factory=list)
 
 
-@pytest.fixture(scope="module", params=LIVING)
+@pytest.fixture(scope="module")
 def visit(request: pytest.FixtureRequest, browser: Browser, site: str) -> Visit:
     """Load the page three times, and look at it as it would be printed."""
     seen = Visit(request.param)
@@ -129,16 +152,10 @@ def look(page: Page, seen: Visit) -> None:
 
 @pytest.mark.usefixtures("site")
 def test_nine_chapters_are_played_with() -> None:
-    toc = yaml.safe_load((web.ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    chapters = [
-        f"{chapter['file']}.html"
-        for part in toc["parts"]
-        if part["caption"].split(" ")[0] in PARTS
-        for chapter in part["chapters"]
-    ]
-    assert len(chapters) >= FEWEST_CHAPTERS, "the parts have other names?"
-    alive = [name for name in chapters if name in LIVING]
-    still = sorted(set(chapters) - set(alive))
+    asked = chapters(*PARTS)
+    assert len(asked) >= FEWEST_CHAPTERS, "the parts have other names?"
+    alive = [name for name in asked if name in LIVING]
+    still = sorted(set(asked) - set(alive))
     assert len(alive) >= FEWEST_CHAPTERS, f"no living figure in {', '.join(still)}"
 
 
@@ -174,22 +191,52 @@ def test_names_of_figures_are_unique_on_their_page() -> None:
         assert len(figures) == len(set(figures)) == len(FIGURE.findall(read(name))), name
 
 
+@pytest.mark.parametrize("kind", PLAYED)
+def test_a_figure_of_each_kind_takes_a_key(browser: Browser, site: str, kind: str) -> None:
+    """Where it is first on the site, with the page's own styles and scripts around it."""
+    name = next((name for name in LIVING if f'data-living="{kind}"' in read(name)), None)
+    assert name, f"no page has a figure of the kind {kind}"
+    with web.quiet(browser, site) as page:
+        page.goto(f"{site}{name}")
+        play(page, kind)
+
+
+def test_all_kinds_are_played() -> None:
+    modules = {path.stem for path in living.WIDGETS.glob("*.js")} - {"base", "mount"}
+    assert set(PLAYED) == modules
+
+
+def play(page: Page, kind: str) -> None:
+    """Press a key in the first figure of a kind: what it shows changes."""
+    figure = page.locator(f"figure[data-ms][data-living={kind}]").first
+    figure.wait_for()
+    shown = figure.locator(".rl-living")
+    before = shown.text_content() or ""
+    control, key = PLAYED[kind]
+    figure.locator(control).first.focus()
+    page.keyboard.press(key)
+    expect(shown).not_to_have_text(before, use_inner_text=False)
+
+
 # -- Each of its pages that has a figure -------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("visit", WEIGHED, indirect=True)
 def test_a_page_is_light(visit: Visit) -> None:
+    """Every chapter, with figures or without."""
     weights = {
         path: (web.SITE / path).stat().st_size
         for path in visit.files
         if own(path) and (web.SITE / path).is_file()
     }
     assert visit.name in weights
-    assert "_static/living/base.js" in weights
+    assert ("_static/living/base.js" in weights) == (visit.name in LIVING)
     heaviest = sorted(weights.items(), key=lambda one: -one[1])[:5]
     print(f"{visit.name}: {sum(weights.values()):,} bytes")
     assert sum(weights.values()) < HEAVIEST, f"{sum(weights.values()):,} bytes; most: {heaviest}"
 
 
+@pytest.mark.parametrize("visit", LIVING, indirect=True)
 def test_every_figure_is_drawn_soon(visit: Visit) -> None:
     """The best of three, as others use this machine, too."""
     best = {name: min(times) for name, times in visit.ms.items()}
@@ -198,16 +245,19 @@ def test_every_figure_is_drawn_soon(visit: Visit) -> None:
     assert {name: ms for name, ms in best.items() if not ms < SLOWEST_MS} == {}
 
 
+@pytest.mark.parametrize("visit", LIVING, indirect=True)
 def test_no_figure_has_a_problem(visit: Visit) -> None:
     assert visit.problems == []
     assert visit.complaints == []
 
 
+@pytest.mark.parametrize("visit", LIVING, indirect=True)
 def test_no_widget_manager_is_fetched_without_widgets(visit: Visit) -> None:
     if WIDGET not in read(visit.name):
         assert [path for path in visit.files if MANAGER.search(path)] == []
 
 
+@pytest.mark.parametrize("visit", LIVING, indirect=True)
 def test_paper_gets_the_still_pictures(visit: Visit) -> None:
     assert visit.printed.keys() == visit.ms.keys()
     assert {name: one for name, one in visit.printed.items() if one != (True, False)} == {}
@@ -362,6 +412,7 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "timeline": living.timeline(traces, notes=dict.fromkeys(traces, "How it was made. " * 4)),
         "explorer": living.explorer("borrowed_ref"),
         "interleaver": living.interleaver("lazy_slot"),
+        "zoo": living.zoo(),
     }
     after = living.planner(name="after")
     pages = {name: [figure, after] for name, figure in shown.items()}
@@ -371,7 +422,7 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("width", web.WIDTHS)
-@pytest.mark.parametrize("kind", ["planner", "scan", "timeline", "explorer", "interleaver"])
+@pytest.mark.parametrize("kind", PLAYED)
 def test_a_figure_does_not_push_the_page_when_it_comes(
     browser: Browser, every: str, kind: str, width: int
 ) -> None:
@@ -388,6 +439,13 @@ def test_a_figure_does_not_push_the_page_when_it_comes(
 def late(page: Page, ms: int) -> None:
     """Hold mount.js back, so that the page is painted without it."""
     page.route("**/mount.js", lambda route: (time.sleep(ms / 1000), route.fallback()))
+
+
+@pytest.mark.parametrize("kind", PLAYED)
+def test_a_figure_takes_a_key(browser: Browser, every: str, kind: str) -> None:
+    with web.quiet(browser, every) as page:
+        page.goto(f"{every}{kind}.html")
+        play(page, kind)
 
 
 def test_the_still_picture_is_not_seen_before_the_figure(browser: Browser, every: str) -> None:
