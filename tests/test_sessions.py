@@ -138,6 +138,19 @@ def test_only_what_takes_long_is_shown_as_recorded_where_its_tools_are(page: Pat
     assert waited < ALL_S
 
 
+def test_a_run_that_hangs_is_shown_only_where_the_text_is_about_it() -> None:
+    """Of the runs under ThreadSanitizer: a busy machine's time limit is nobody's lesson."""
+    known = load_sessions("tsan")
+    for name in ("pytest", "options", "suppressions", "order"):
+        (row,) = rl.recorded("tsan").rows(name)
+        late = re.sub(r"^( +\d+ +\S+ +)\d+  ", r"\1hung  ", row["output"], count=1, flags=re.M)
+        assert late != row["output"]
+        assert known[name].outline(late) is None, name
+    (row,) = rl.recorded("tsan").rows("child")
+    assert known["child"].outline(row["output"]) is not None
+    assert known["child"].outline(row["output"].replace("hung", "   0")) is None
+
+
 # ---------------------------------------------------------------------------------------------------
 # What they do
 # ---------------------------------------------------------------------------------------------------
