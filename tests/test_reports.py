@@ -26,6 +26,7 @@ from racelab import (
     racing,
     reports,
     run_child,
+    toolbox,
 )
 from racelab.lab import INTERESTING
 from racelab.reports import Frame, Report, Stack, dedupe, gravest, parse
@@ -798,11 +799,10 @@ def test_a_debug_interpreter_says_why_it_ended(tmp_path: Path) -> None:
 
 
 def debug_interpreter() -> str:
-    base = os.environ.get("XDG_CACHE_HOME")
-    root = (Path(base) if base else Path.home() / ".cache") / "racelab" / "python"
-    for folder in sorted(root.glob("3.13.*t-debug-*")):
-        return str(folder / "bin" / "python3.13td")
-    pytest.skip("no debug interpreter: make debug")
+    found = toolbox.interpreter_of("debug")
+    if found is None:
+        pytest.skip("no debug interpreter: make debug")
+    return found
 
 
 DROPPED = """\
