@@ -224,7 +224,7 @@ def test_gcc_has_its_own_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert toolbox.versions(["gcc", "gcc"]) == ["gcc 12.2.1"]
     assert toolbox.missing(["gcc"]) == []
     monkeypatch.setenv("RACELAB_GCC", "/nowhere")
-    assert toolbox.missing(["gcc"]) == ["no gcc here (make tools)"]
+    assert toolbox.missing(["gcc"]) == ["no gcc here (apt-get install gcc)"]
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -251,7 +251,7 @@ def _needs_py_bt() -> str:
 
 def _needs_tool(name: str) -> str:
     if find(name) is None:
-        return f"no {name} here ({INSTALL})"
+        return f"no {name} here ({'apt-get install gcc' if name == 'gcc' else INSTALL})"
     old = too_old(name)
     return f"{old} ({INSTALL})" if old else ""
 
