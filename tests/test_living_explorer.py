@@ -74,9 +74,14 @@ def test_only_what_the_races_differ_in_is_switched() -> None:
     state = living.explorer(LAB).state
     assert state["fields"] == [{"label": "GIL", "options": ["off", "on"]}]
     assert state["at"] == ["off"]
-    assert living.explorer("per_thread").state["fields"] == []
+    assert living.explorer("dice").state["fields"] == []
     labels = {one["label"] for one in living.explorer("borrowed_ref").state["fields"]}
-    assert labels == {"Threads", "GIL", "Window"}
+    assert labels >= {"Threads", "GIL", "Window"}
+    fields = {one["label"]: one["options"] for one in living.explorer("lazy_slot").state["fields"]}
+    assert fields.keys() == {"Threads", "GIL", "Compiled with", "Interpreter"}
+    assert fields["Compiled with"] == ["-O2", "-O0", "-O3"]
+    ordinary, debug = fields["Interpreter"]
+    assert debug == f"{ordinary}, debug"
 
 
 def test_no_failure_is_a_bound_and_never_a_zero() -> None:

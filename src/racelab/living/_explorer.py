@@ -155,10 +155,7 @@ def _reading(state: Mapping[str, Any]) -> str:
         + ("; circles are timings, the upright their median." if state["costs"] else "."),
     ]
     if state["costs"] and state["fields"]:
-        named = " and ".join(field["label"] for field in state["fields"])
-        said.append(
-            f"Timings were made apart from the races: the choice of {named} does not change them."
-        )
+        said.append("Timings were made apart from the races: these switches do not change them.")
     if any(one["fresh"] for one in state["races"]):
         said.append("Today's rate is a disc on a thin line, or a square with an arrow.")
     if len({one["fresh"] for one in state["races"]}) == 2:
@@ -241,7 +238,10 @@ FIELDS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "burst": ("Burst", str),
     "flags": ("Compiled with", lambda value: " ".join(value) or DEFAULT_FLAGS[0]),
     "sanitizer": ("Sanitizer", lambda value: value or "none"),
-    "python": ("Interpreter", str),
+    "python": (
+        "Interpreter",
+        lambda value: value.replace(" experimental free-threading build", "t"),
+    ),
     "machine": ("Machine", str),
 }
 #: Where something ran is no reason not to set fresh beside recorded; what it did is.
