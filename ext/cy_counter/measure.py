@@ -8,13 +8,6 @@ FOLDER = Path(__file__).resolve().parent
 DEPENDS = ["lost_update"]  # whose bumps.py does the timing
 RACES = [{"variant": variant} for variant in rl.find_lab("cy_counter").variants]
 RACES += [{"variant": "broken", "gil": 1}]
-#: What the explorer switches beside the GIL: more threads, other compiler levels.
-WAYS = ({"threads": 4}, {"threads": 8}, {"flags": ["-O0"]}, {"flags": ["-O3"]})
-RACES += [
-    {"variant": variant, **way, "count": 15, "seconds": 3}
-    for variant in ("broken", "fixed", "fixed_pymutex")
-    for way in WAYS
-]
 
 
 def cost():
