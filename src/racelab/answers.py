@@ -8,6 +8,7 @@ from pathlib import Path
 
 from racelab.exercise import ExerciseError
 from racelab.racing import _cpu_seconds
+from racelab.reports import Frame, Report, Stack
 from racelab.runner import Ending
 
 #: Nothing has run for so long, and every thread waits for a lock without a time limit: that is over.
@@ -167,3 +168,43 @@ def told(text: str, tries: int) -> str:
     if tries == 1:
         return f"{count}: {', '.join(names)}"
     return f"{count}; think each of them over once more, the next check says which"
+
+
+def _in(stack: Stack, name: str) -> Frame | None:
+    """The first frame of a stack in the file of that name."""
+    return next((frame for frame in stack.frames if frame.file and frame.name == name), None)
+
+
+def made_by(report: Report, name: str) -> bool:
+    """Whether code of that file itself, or a header in it, made an access: what CPython makes for it is CPython's."""
+    made = [
+        next((f for f in s.frames if f.owner != "tool" and not f.header), None)
+        for s in report.accesses
+    ]
+    return any(frame is not None and frame.file and frame.name == name for frame in made)
+
+
+def report_words(mine: list[Report], name: str, text: str) -> str:
+    """The two accesses of a report, at the learner's lines; of several, one with both sides in the answer.
+
+    Args:
+        mine: reports on the answer, at least one.
+        name: what they call the answer's file.
+        text: what is in it.
+    """
+    first = max(mine, key=lambda r: sum(_in(stack, name) is not None for stack in r.accesses))
+    said = [first.kind]
+    for stack in first.accesses:
+        frame, made = _in(stack, name), stack.top
+        what = stack.what.partition(" of size")[0]
+        if frame is None:
+            said.append(f"{what} in CPython's {made.shown if made else 'own code'}()")
+            continue
+        source = line_of(text, frame.line or 0)
+        source = f": {source}" if source else ""
+        inside = f", inside of {made.shown}()" if made and made.owner != "own" else ""
+        said.append(f"{what} in {frame.shown}(), {frame.place}{source}{inside}")
+    others = len(mine) - 1
+    if others:
+        said.append(f"and {others} report{'s' if others > 1 else ''} more")
+    return "\n".join(said)

@@ -13,29 +13,26 @@ from __future__ import annotations
 import builtins
 import hashlib
 import math
-import re
 import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from racelab import answers, machine
 from racelab.build import SUFFIXES, BuildError, Built, compile
 from racelab.exercise import Exercise, ExerciseError, Trial, find_exercise
 from racelab.lab import Lab, fits
 from racelab.racing import RaceError, race, sanitizer_python
-from racelab.reports import Frame, Report, Stack
+from racelab.reports import Report
 from racelab.result import Result, cores_words, merge
-from racelab.runner import Ending, rows_to_html, run_child
+from racelab.runner import Ending, run_child
 from racelab.stats import Rate, plan, zero_failure_bound
+from racelab.verdict import Step, Verdict, Word
 
 __all__ = ["Step", "Verdict", "check", "clean_needed", "low_end"]
-
-Word = Literal["PASS", "FAIL", "INCONCLUSIVE"]
-_EXIT = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
 
 #: Chance that the starter would have been silent as long as an answer that passes.
 CHANCE = 1e-6
@@ -60,8 +57,6 @@ _BUSY = (
 )
 _NOT_JUDGED = "What judges could not be run here, which says nothing about your answer:"
 
-#: How a verdict asks for more time, as it is typed in a terminal.
-_MORE_TIME = re.compile(r"--seconds (\d+(?:\.\d+)?)")
 _NO_STEPS = (
     "On this machine only an open window shows the bug. RACE_POINT() may stand anywhere, and with every step held "
     "open nothing could be shown here. Try a machine with more cores."
@@ -94,103 +89,6 @@ SHOWN = 3
 AT_LEAST = {"rounds": 3_000, "cold": 100, "hang": 5}
 #: The same with the window held open, where each round takes longer and shows more.
 AT_LEAST_WIDENED = {"rounds": 300, "cold": 30, "hang": 3}
-
-
-class Step(NamedTuple):
-    """One line of a verdict."""
-
-    name: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a check found.
-
-    Attributes:
-        exercise: its slug.
-        verdict: "PASS", "FAIL" or "INCONCLUSIVE".
-        reason: one word for machines: "right", "compile", "single", "trial", "race", "gil", "cost",
-            "sanitizer", "tampered", "no-power", "no-race-point", "too-slow".
-        steps: what was done, in order, and what it showed.
-        says: the bound that a PASS proves; or what to do next.
-        widened: the verdict rests on runs with race points held open.
-        failed, rounds: of the answer.
-        power_failed, power_rounds: of the starter, under the same settings.
-        unit: what is counted: "round", or "repetition" where each round is a process of its own.
-        conditions: interpreter, GIL, cores, threads.
-        seconds: how long the check took.
-        answer: a hash of the text that was judged: whether it has changed since the last check.
-    """
-
-    exercise: str
-    verdict: Word
-    reason: str
-    steps: tuple[Step, ...]
-    says: str
-    widened: bool = False
-    failed: int = 0
-    rounds: int = 0
-    power_failed: int = 0
-    power_rounds: int = 0
-    unit: str = "round"
-    conditions: str = ""
-    seconds: float = 0.0
-    answer: str = ""
-
-    @property
-    def exit_status(self) -> int:
-        """0 PASS, 1 FAIL, 3 INCONCLUSIVE."""
-        return _EXIT[self.verdict]
-
-    @property
-    def _word(self) -> str:
-        return f"{self.verdict} (widened)" if self.widened else self.verdict
-
-    def _rows(self) -> list[tuple[str, str]]:
-        return [*self.steps, (self._word, self.says)]
-
-    def __str__(self) -> str:
-        width = max(12, len(self.exercise), *(len(name) + 2 for name, _ in self._rows())) + 2
-        lines = [f"{self.exercise:<{width}}{self.conditions}, {self.seconds:.0f} s"]
-        for name, text in self._rows():
-            shown = name if name == self._word else f"  {name}"
-            lines.append(f"{shown:<{width}}" + text.replace("\n", "\n" + " " * width))
-        return "\n".join(lines)
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(str(self) if not cycle else "Verdict(...)")
-
-    def _repr_html_(self) -> str:
-        caption = f"{self.exercise}: {self._word} ({self.conditions}, {self.seconds:.0f} s)"
-        rows = [(name, self._in_a_notebook(text)) for name, text in self._rows()]
-        return f'<div role="status">{rows_to_html(rows, caption)}</div>'
-
-    def _in_a_notebook(self, text: str) -> str:
-        """What is typed in a terminal has a twin in a notebook."""
-        slug = self.exercise
-        text = text.replace(f"racelab hint {slug}", f'rl.hint("{slug}")')
-        return _MORE_TIME.sub(
-            rf'rl.check("{slug}", seconds=\1), or %%check {slug} --seconds \1', text
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        """What `racelab check --json` prints."""
-        return {
-            "exercise": self.exercise,
-            "verdict": self.verdict,
-            "reason": self.reason,
-            "says": self.says,
-            "steps": [list(step) for step in self.steps],
-            "widened": self.widened,
-            "failed": self.failed,
-            "rounds": self.rounds,
-            "power_failed": self.power_failed,
-            "power_rounds": self.power_rounds,
-            "unit": self.unit,
-            "conditions": self.conditions,
-            "seconds": round(self.seconds, 2),
-        }
 
 
 def check(
@@ -973,10 +871,11 @@ class _Check:
             )
             return
         every = [report for report, _ in seen.reports]
-        mine = [report for report in every if _by(report, self._file_name)]
+        mine = [report for report in every if answers.made_by(report, self._file_name)]
         rounds = seen.rounds if lab.mode == "rounds" else len(seen.ran)
         if mine:
-            self._say("sanitizer", self._report_words(mine))
+            said = answers.report_words(mine, self._file_name, self.read[0])
+            self._say("sanitizer", said)
             raise _Stop("FAIL", "sanitizer", self._sanitizer_advice(mine[0]))
         if not rounds:
             self._say("note", "left out: ThreadSanitizer, under which it could not be raced")
@@ -985,26 +884,6 @@ class _Check:
             self._say("sanitizer", own)
         else:
             self._say("sanitizer", f"ThreadSanitizer saw nothing in {rounds:,} {self._unit}s")
-
-    def _report_words(self, mine: list[Report]) -> str:
-        """The two accesses of a report, at the learner's lines; of several, one with both sides in the answer."""
-        name = self._file_name
-        first = max(mine, key=lambda r: sum(_in(stack, name) is not None for stack in r.accesses))
-        said = [first.kind]
-        for stack in first.accesses:
-            frame, made = _in(stack, name), stack.top
-            what = stack.what.partition(" of size")[0]
-            if frame is None:
-                said.append(f"{what} in CPython's {made.shown if made else 'own code'}()")
-                continue
-            source = answers.line_of(self.read[0], frame.line or 0)
-            source = f": {source}" if source else ""
-            inside = f", inside of {made.shown}()" if made and made.owner != "own" else ""
-            said.append(f"{what} in {frame.shown}(), {frame.place}{source}{inside}")
-        others = len(mine) - 1
-        if others:
-            said.append(f"and {others} report{'s' if others > 1 else ''} more")
-        return "\n".join(said)
 
     def _sanitizer_advice(self, report: Report) -> str:
         own = self._advice([f"sanitizer({report.kind})"])
@@ -1050,20 +929,6 @@ class _Check:
                     return None
                 best[name] = min(best.get(name, math.inf), float(seen.returned))
         return best["answer"] / best["solution"]
-
-
-def _in(stack: Stack, name: str) -> Frame | None:
-    """The first frame of a stack in the file of that name."""
-    return next((frame for frame in stack.frames if frame.file and frame.name == name), None)
-
-
-def _by(report: Report, name: str) -> bool:
-    """Whether code of that file itself, or a header in it, made an access: what CPython makes for it is CPython's."""
-    made = [
-        next((f for f in s.frames if f.owner != "tool" and not f.header), None)
-        for s in report.accesses
-    ]
-    return any(frame is not None and frame.file and frame.name == name for frame in made)
 
 
 def _has_race_point(built: _Module) -> bool:
