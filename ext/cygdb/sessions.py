@@ -280,6 +280,7 @@ SESSIONS = {
             gdb("cy break add_one", "cy run", "cy bt", before=MESON),
             built=TOOLS,
             needs=("gdb", "network"),
+            timeout_s=240,
             env={"PATH": "{folder}/tools/bin:{path}", "PYTHONPATH": "{folder}/tools"},
         ),
         shape=(
