@@ -22,6 +22,7 @@ import pytest
 from racelab import answers, checking, lab
 from racelab.build import Built
 from racelab.checking import check
+from racelab.child import crash_handlers
 from racelab.course import Course
 from racelab.exercise import (
     Exercise,
@@ -228,6 +229,13 @@ def test_hiding_a_crash_is_no_pass(slug: str, how: str, when: str) -> None:
     # In a race somebody may have read what is freed before anybody looks at the handlers.
     allowed = ["tampered"] if when == "at once" else ["tampered", "race"]
     assert verdict.reason in allowed, str(verdict)
+
+
+def test_an_interpreter_without_ctypes_judges_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "the handler of SIGSEGV" in crash_handlers()
+    monkeypatch.setitem(sys.modules, "ctypes", None)
+
+    assert crash_handlers() == {}
 
 
 ONLY_CRASHES = """

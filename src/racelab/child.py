@@ -211,9 +211,12 @@ def crash_handlers() -> dict[str, int]:
     """Addresses of the C functions that crashes call, whoever has set them; none where that cannot be asked for."""
     if sys.platform == "win32":
         return {}
-    import ctypes
     import signal
 
+    try:
+        import ctypes
+    except ImportError:  # a build without libffi
+        return {}
     found = {}
     for name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL"):
         # The first member of struct sigaction, wherever there is one; the rest fits in by far.
