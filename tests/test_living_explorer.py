@@ -215,8 +215,8 @@ def test_a_measurement_of_rates_is_raced_by_its_columns() -> None:
     ]
     failed, runs = [row["failed"] for row in rows], [row["rounds"] for row in rows]
     wanted = stats.cluster_bootstrap(failed, runs)
-    [shown] = [one for one in state["races"] if (one["variant"], one["at"]) == ("broken", ["-O0"])]
-    assert shown["round"]["words"] == str(wanted)
+    shown = [one for one in state["races"] if (one["variant"], one["at"]) == ("broken", ["-O0"])]
+    assert str(wanted) in [one["round"]["words"] for one in shown], "beside a race at this level"
 
 
 def test_a_fresh_result_stands_beside_the_recorded_ones_of_another_machine() -> None:
