@@ -701,7 +701,7 @@ def test_a_class_that_does_not_answer_delays_nobody(
         moved(desk, url)
         start = time.monotonic()
         Course().note(verdict())
-        assert time.monotonic() - start < 0.5
+        assert time.monotonic() - start < client.ANSWER_S, "it waited for an answer"
         assert len((desk / "outbox.jsonl").read_text().splitlines()) == 1
         said: list[str] = []
         wait_for(
@@ -709,7 +709,7 @@ def test_a_class_that_does_not_answer_delays_nobody(
         )
     start = time.monotonic()
     assert rl.share(verdict()).startswith("no answer; kept for later")
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 10 * client.ANSWER_S
     before = len(shared.all())
     assert "shared with the class as Edsger" in client.join(shared.link, "Edsger")
     assert len(shared.all()) == before + 2
@@ -767,7 +767,7 @@ def test_what_waits_is_sent_at_the_next_check_or_hint(
     away = racelab(*(word.format(answer) for word in words))
     assert (away.returncode, away.stderr) == (0, ""), "nothing new is kept: nothing is said"
     with fake.served(tmp_path / "class.sqlite", port) as second:
-        done = racelab(*(word.format(answer) for word in words))
+        done = patient_racelab(*(word.format(answer) for word in words))
         assert done.stderr == "class: what had waited is shared with the class as Grace.\n"
         assert len(second.all()) == 1
 
@@ -800,7 +800,7 @@ def test_the_end_of_a_process_does_not_wait_for_a_silent_class(
         waited = time.monotonic() - float(done.stdout)
     assert done.returncode == 0
     assert "kept for later" in done.stderr
-    assert waited < 6
+    assert waited < 5 * client.END_S
     assert len((desk / "outbox.jsonl").read_text().splitlines()) == 1
 
 
@@ -926,10 +926,20 @@ def racelab(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(fake.RACELAB), *words], capture_output=True, text=True, timeout=120)
 
 
+def patient_racelab(*words: str) -> subprocess.CompletedProcess[str]:
+    """The same, but its end waits as long as it takes for what was made before it."""
+    code = (
+        "import sys; from racelab.classroom import client; from racelab.cli import main\n"
+        "client.END_OF_OLD_S = 60.0; sys.exit(main())"
+    )
+    command = [sys.executable, "-c", code, *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
 def test_commands(shared: fake.Server, desk: Path) -> None:
     """Join; a race of the book's is shared, one's own is not; leave."""
     before = len(shared.all())
-    assert "class join" in racelab("class", "--help").stdout + racelab("class").stdout or True
+    assert "join" in racelab("class", "--help").stdout
     joined = racelab("class", "join", shared.link, "--name", "Margaret")
     assert joined.returncode == 0, joined.stderr
     raced = racelab("race", "lost_update", "--widen", "--rounds", "5", "--count", "4")
