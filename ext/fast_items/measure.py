@@ -2,13 +2,8 @@
 
 from functools import partial
 
-import racelab as rl
 from racelab.costs import calls
+from racelab.recording import usual_races
 
-VARIANTS = rl.find_lab("fast_items").variants
-RACES = [{"variant": variant} for variant in VARIANTS]
-RACES += [{"variant": "broken", "gil": 1, "count": 15, "seconds": 3}]
-RACES += [
-    {"variant": variant, "threads": 4, "count": 15, "seconds": 3} for variant in ("broken", "fixed")
-]
+RACES = usual_races("fast_items")
 MEASUREMENTS = {"cost": partial(calls, "fast_items")}

@@ -447,14 +447,10 @@ class _Check:
         """
         if seen.outcome != "hang" or self.hung == "deadlock" or answers.asserted(seen):
             return
-        hung, doing = (
-            self.hung,
-            f"{step}: it did not come to an end; does the stored solution here?",
-        )
-        self._doing(doing)
-        stored = self._in_child(
-            self._build(self.exercise.text("solution"), "solution"), body, cpu_s, step
-        )
+        hung = self.hung
+        self._doing(f"{step}: it did not come to an end; does the stored solution here?")
+        solution = self._build(self.exercise.text("solution"), "solution")
+        stored = self._in_child(solution, body, cpu_s, step)
         self.hung = hung
         if stored.outcome == "hang":
             self._say(

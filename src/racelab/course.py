@@ -6,7 +6,6 @@ A panel, a terminal and `racelab watch` may all be at it: each change is made un
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from racelab import checking
 from racelab.checking import SECONDS, Step, Verdict
 from racelab.classroom.client import hand_in, send_waiting
 from racelab.exercise import Exercise, exercises_folder, work_folder
-from racelab.files import write_whole
+from racelab.files import locked, write_whole
 
 __all__ = ["MORE_TIME", "TIMES_MORE", "Course", "Standing"]
 
@@ -62,19 +61,11 @@ class Course:
     def __init__(self, folder: Path | None = None) -> None:
         self.file = (folder or work_folder(exercises_folder() / "any")) / FILE
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Be the only one who changes the file, of all processes and threads."""
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        with self.file.with_name(f".{FILE}.lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-
     def _read(self) -> dict[str, dict[str, Any]]:
         try:
             return self._parsed()
         except ValueError:
-            with self._alone():  # somebody else may have mended it meanwhile
+            with locked(self.file):  # somebody else may have mended it meanwhile
                 return self._mended()
 
     def _parsed(self) -> dict[str, dict[str, Any]]:
@@ -160,7 +151,7 @@ class Course:
     @contextlib.contextmanager
     def _changed(self, slug: str) -> Iterator[dict[str, Any]]:
         """What is known of an exercise, to be changed: nobody else reads it to change it meanwhile."""
-        with self._alone():
+        with locked(self.file):
             everything = self._mended()
             known = everything.setdefault(slug, {})
             yield known

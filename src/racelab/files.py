@@ -1,12 +1,32 @@
-"""Files that others may read while they are written: whole, or as they were."""
+"""Files that others may read and write meanwhile: whole or as they were, and changed by one at a time."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["write_whole"]
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["locked", "write_whole"]
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Be the only one who changes a file, of all processes and threads that ask for this; its folder is made.
+
+    Args:
+        path: the file; the lock is another one beside it, as the file itself may be replaced.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("w") as handle:
+        if sys.platform != "win32":
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def write_whole(path: Path, text: str) -> None:

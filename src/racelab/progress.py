@@ -50,22 +50,14 @@ class Progress:
         text = f"{self.title}: {done:,} of {self.total:,} repetitions, {now - self.begin:.0f} s"
         text += f", {seen}" if seen else ""
         if self.kind == "terminal":
-            sys.stderr.write(f"\r\x1b[K{text}")
-            sys.stderr.flush()
+            _in_place(text)
         else:
-            self._show_html(
+            self.handle = _in_output(
+                self.handle,
                 f'<progress value="{done}" max="{self.total}" aria-label="{html.escape(self.title)}">'
-                f"</progress> {html.escape(text)}"
+                f"</progress> {html.escape(text)}",
             )
         self.shown = True
-
-    def _show_html(self, text: str) -> None:
-        from IPython.display import HTML, display
-
-        if self.handle is None:
-            self.handle = display(HTML(text), display_id=True)
-        else:
-            self.handle.update(HTML(text))
 
     def __exit__(
         self,
@@ -76,10 +68,9 @@ class Progress:
         if not self.shown:
             return
         if self.kind == "terminal":
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            _in_place("")
         else:
-            self._show_html("")
+            self.handle = _in_output(self.handle, "")
 
 
 class Line:
@@ -117,8 +108,7 @@ class Line:
     ) -> None:
         self._stop()
         if self.kind == "terminal":
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            _in_place("")
         elif self.handle is not None and not self.ended:
             self._show(f"{self.title}: stopped after {self._seconds}")
 
@@ -160,21 +150,31 @@ class Line:
         with self._drawing:
             if self.kind == "terminal":
                 width = shutil.get_terminal_size().columns - 1
-                sys.stderr.write(f"\r\x1b[K{line[:width]}")
-                sys.stderr.flush()
+                _in_place(line[:width])
             elif time.monotonic() - self.begin >= PATIENCE_S:
                 self._show(line, moving=True)
 
     def _show(self, text: str, moving: bool = False) -> None:
-        from IPython.display import HTML, display
-
         # Without a value the bar moves by itself: that something is going on.
         bar = f'<progress aria-label="{html.escape(self.title)}"></progress> ' if moving else ""
-        shown = HTML(f'<div class="racelab-doing">{bar}{html.escape(text)}</div>')
-        if self.handle is None:
-            self.handle = display(shown, display_id=True)  # type: ignore[no-untyped-call, unused-ignore]
-        else:
-            self.handle.update(shown)
+        text = f'<div class="racelab-doing">{bar}{html.escape(text)}</div>'
+        self.handle = _in_output(self.handle, text)
+
+
+def _in_place(text: str) -> None:
+    """Write over the terminal's last line."""
+    sys.stderr.write(f"\r\x1b[K{text}")
+    sys.stderr.flush()
+
+
+def _in_output(handle: Any, text: str) -> Any:
+    """Show HTML in a cell's output: a new one, or in the place that a handle names; the handle."""
+    from IPython.display import HTML, display
+
+    if handle is None:
+        return display(HTML(text), display_id=True)  # type: ignore[no-untyped-call, unused-ignore]
+    handle.update(HTML(text))
+    return handle
 
 
 def _take_the_place(handle: Any, value: Any) -> None:

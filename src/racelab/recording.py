@@ -31,7 +31,16 @@ from racelab.files import write_whole
 from racelab.result import Result, cores_words
 from racelab.show import find_ext
 
-__all__ = ["Measurement", "Recorded", "Recording", "drift", "load_plan", "record", "recorded"]
+__all__ = [
+    "Measurement",
+    "Recorded",
+    "Recording",
+    "drift",
+    "load_plan",
+    "record",
+    "recorded",
+    "usual_races",
+]
 
 #: What is raced where measure.py says nothing: enough for an interval, and over in a cup of tea for all labs.
 DEFAULT_RACE = {"count": 30, "seconds": 6.0}
@@ -244,6 +253,25 @@ def load_plan(slug: str) -> Recording:
     digest = sources_digest(depends, cells)
     named = {**getattr(plan, "MEASUREMENTS", {}), **measurements(slug)}
     return Recording(slug, filled, named, digest)
+
+
+def usual_races(slug: str) -> list[dict[str, Any]]:
+    """What is worth recording of most labs, for ``RACES``: each variant, and what a reader may switch.
+
+    Args:
+        slug: a lab with variants, "broken" and "fixed" among them.
+
+    Returns:
+        Each variant as the lab has it; shorter, broken with the GIL on, and both with four threads.
+    """
+    from racelab.lab import find_lab
+
+    short = {"count": 15, "seconds": 3}
+    return [
+        *({"variant": variant} for variant in find_lab(slug).variants),
+        {"variant": "broken", "gil": 1, **short},
+        *({"variant": variant, "threads": 4, **short} for variant in ("broken", "fixed")),
+    ]
 
 
 def is_recorded(folder: Path) -> bool:

@@ -260,7 +260,7 @@ def _needs_interpreter(flavor: str) -> str:
     python = interpreter_of(flavor)
     if python is None:
         return f"no {flavor} interpreter here (make {flavor})"
-    runs = _asked(flavor, python, Path(python).stat().st_mtime_ns).answer
+    runs = _says(flavor, python).answer
     return "" if runs else f"the {flavor} interpreter does not run here (racelab doctor says why)"
 
 
@@ -331,7 +331,7 @@ def _built_by(flavor: str) -> list[str]:
     python = interpreter_of(flavor)
     if python is None:
         return []
-    said = _asked(flavor, python, Path(python).stat().st_mtime_ns).answer.get("compiler", "")
+    said = _says(flavor, python).answer.get("compiler", "")
     found = re.match(r"(gcc|clang) (\d[\w.]*)", said.lower())
     return [found[0]] if found else []
 
@@ -423,6 +423,10 @@ def _asked(flavor: str, python: str, _mtime: int) -> _Asked:
     return _Asked(answer, seen)
 
 
+def _says(flavor: str, python: str) -> _Asked:
+    return _asked(flavor, python, Path(python).stat().st_mtime_ns)
+
+
 # ---------------------------------------------------------------------------------------------------
 # For the doctor
 # ---------------------------------------------------------------------------------------------------
@@ -456,7 +460,7 @@ def _flavor(flavor: str, name: str) -> Check:
     python = interpreter_of(flavor)
     if python is None:
         return Check(name, None, "no interpreter built with it", f"make {flavor}: minutes.")
-    seen = _asked(flavor, python, Path(python).stat().st_mtime_ns)
+    seen = _says(flavor, python)
     if not seen.answer:
         last = (seen.output.text.strip().splitlines() or [seen.output.ending])[-1]
         variable = f"RACELAB_{flavor.upper()}_PYTHON"

@@ -89,6 +89,17 @@ def live_regions(page: Page) -> list[str]:
     ]
 
 
+def text_outside(picture: Locator) -> list[str]:
+    """Words of an SVG that stand out of it on the left or on the right."""
+    found: list[str] = picture.evaluate(
+        """svg => [...svg.querySelectorAll('text')].filter((e) => {
+          const [box, own] = [svg.getBoundingClientRect(), e.getBoundingClientRect()];
+          return own.left < box.left - 2 || own.right > box.right + 2;
+        }).map((e) => e.textContent)"""
+    )
+    return found
+
+
 def printed(page: Page, still: str) -> None:
     """On paper the still picture stands in the place of the figure."""
     picture = page.locator(still)

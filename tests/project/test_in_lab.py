@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
-import socket
 import subprocess
-import sys
 import tempfile
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import _browser as web
+import _lab
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,42 +30,12 @@ pytestmark = [pytest.mark.race, pytest.mark.skipif(web.CHROMIUM is None, reason=
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server as `make lab` starts it, with a token."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     home = tmp_path_factory.mktemp("home")
-    command = [sys.executable, ROOT / "tools/lab.py", "--no-browser", f"--port={port}"]
-    command += ["--IdentityProvider.token=secret", "--allow-root"]
     settings = home / "@jupyterlab/docmanager-extension/plugin.jupyterlab-settings"
     settings.parent.mkdir(parents=True)
     settings.write_text('{"autosave": false}')  # these are the book's own chapters
-    folders = ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR")
-    variables = {**os.environ, **dict.fromkeys(folders, str(home))}
-    address = f"http://127.0.0.1:{port}"
-    with (
-        (home / "log").open("w") as log,
-        subprocess.Popen(
-            command, stdout=log, stderr=log, env=variables, start_new_session=True
-        ) as server,
-    ):
-        try:
-            wait_for(f"{address}/api/status?token=secret", server, home / "log")
-            yield address
-        finally:
-            os.killpg(server.pid, 15)
-            server.wait(timeout=30)
-
-
-def wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
-    """Until the server answers."""
-    for _ in range(START_S * 4):
-        try:
-            with urllib.request.urlopen(address, timeout=2):
-                return
-        except OSError:
-            assert server.poll() is None, log.read_text()
-            time.sleep(0.25)
-    pytest.fail(f"JupyterLab did not answer within {START_S} s")
+    with _lab.started(home, START_S) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)

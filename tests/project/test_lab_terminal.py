@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
 import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import _lab
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,34 +38,8 @@ print(shown)
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[int]:
     """The port of a server as `make lab` starts it, its output no terminal: the harder case."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, ROOT / "tools/lab.py", "--no-browser", f"--port={port}"]
-    command += ["--IdentityProvider.token=secret", "--allow-root"]
-    folders = ("HOME", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR")
-    variables = {**os.environ, **dict.fromkeys(folders, str(tmp_path)), "SHELL": "/bin/bash"}
-    with (
-        (tmp_path / "log").open("w") as log,
-        subprocess.Popen(
-            command, stdout=log, stderr=log, env=variables, start_new_session=True
-        ) as server,
-    ):
-        try:
-            for _ in range(START_S * 4):
-                try:
-                    address = f"http://127.0.0.1:{port}/api/status?token=secret"
-                    with urllib.request.urlopen(address, timeout=2):
-                        break
-                except OSError:
-                    assert server.poll() is None, (tmp_path / "log").read_text()
-                    time.sleep(0.25)
-            else:
-                pytest.fail(f"JupyterLab did not answer within {START_S} s")
-            yield port
-        finally:
-            os.killpg(server.pid, 15)
-            server.wait(timeout=30)
+    with _lab.started(tmp_path, START_S, HOME=str(tmp_path), SHELL="/bin/bash") as port:
+        yield port
 
 
 @pytest.mark.timeout(300)

@@ -61,13 +61,7 @@ def test_it_is_fit_to_be_seen(browser: Browser, base: str, width: int, mode: str
             )
             assert web.overflow(page) == []
             assert web.violations(page) == []
-            outside = page.locator(".rl-drawn svg").evaluate(
-                """svg => [...svg.querySelectorAll('text')].filter((e) => {
-                  const [box, own] = [svg.getBoundingClientRect(), e.getBoundingClientRect()];
-                  return own.left < box.left - 2 || own.right > box.right + 2;
-                }).map((e) => e.textContent)"""
-            )
-            assert outside == []
+            assert _figures.text_outside(page.locator(".rl-drawn svg")) == []
 
 
 def test_one_region_speaks_and_not_before_somebody_asks(page: Page) -> None:

@@ -72,13 +72,7 @@ def test_it_is_fit_to_be_seen(browser: Browser, base: str, width: int, mode: str
         page.screenshot(path=web.SCREENSHOTS / f"scan-{width}-{mode}.png", full_page=True)
         assert web.overflow(page) == []
         assert web.violations(page) == []
-        outside = page.locator(".rl-sc-drawn svg").evaluate(
-            """svg => [...svg.querySelectorAll('text')].filter((e) => {
-              const [box, own] = [svg.getBoundingClientRect(), e.getBoundingClientRect()];
-              return own.left < box.left - 2 || own.right > box.right + 2;
-            }).map((e) => e.textContent)"""
-        )
-        assert outside == []
+        assert _figures.text_outside(page.locator(".rl-sc-drawn svg")) == []
 
 
 def test_an_update_is_lost_by_keyboard_and_said(page: Page) -> None:

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from racelab.classroom.entry import ClassError, Entry, valid_name
 from racelab.exercise import exercises_folder, work_folder
-from racelab.files import write_whole
+from racelab.files import locked, write_whole
 
 if TYPE_CHECKING:
     from racelab.checking import Verdict
@@ -333,17 +333,10 @@ class _Outbox:
                     yield True
                     return
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        with self.file.with_name(f".{OUTBOX}.lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-
     def put(self, entry: Entry, class_id: str) -> None:
         """Add one."""
         line = {"class": class_id, "made": time.time(), "entry": entry.as_json()}
-        with self._alone(), self.file.open("a", encoding="utf-8") as file:
+        with locked(self.file), self.file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def _lines(self) -> list[dict[str, Any]]:
@@ -359,12 +352,12 @@ class _Outbox:
 
     def waiting(self, class_id: str) -> list[dict[str, Any]]:
         """Those for this class, the oldest first."""
-        with self._alone():
+        with locked(self.file):
             return [line for line in self._lines() if line["class"] == class_id]
 
     def remove(self, keys: set[str]) -> None:
         """These were accepted, or never will be."""
-        with self._alone():
+        with locked(self.file):
             left = [line for line in self._lines() if line["entry"]["key"] not in keys]
             write_whole(self.file, "".join(json.dumps(line) + "\n" for line in left))
 
