@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.server
+import os
 import re
 import shutil
 import threading
@@ -21,6 +22,7 @@ from playwright.sync_api import (
     Request,
     Response,
     Route,
+    expect,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +36,10 @@ CHROMIUM = next(
 NO_CHROMIUM = (
     "needs Chromium: `apt-get install chromium`, or chromium-browser or google-chrome on PATH"
 )
+
+PATIENCE_MS = 30_000
+"""Nothing in these pages takes longer, even where others use the machine, too; to wait for ever helps nobody."""
+expect.set_options(timeout=PATIENCE_MS)
 
 MODES = ("light", "dark")
 WIDTHS = {1280: 800, 360: 780}
@@ -121,8 +127,7 @@ def offline(
         reduced_motion="reduce",
         **options,
     )
-    # Nothing in these pages takes longer; a test that waits for ever helps nobody.
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     context.route("**/*", watch.guard)
     context.on("response", watch.on_response)
     context.on("requestfailed", watch.on_failure)
@@ -155,11 +160,26 @@ def settle(page: Page) -> None:
     )
 
 
-def violations(page: Page) -> list[str]:
-    """What axe finds wrong with the page as it is shown now, one line for each element."""
+def picture(page: Page, name: str) -> None:
+    """Keep a picture of the whole page in `_build/screenshots`, for eyes, where `RACELAB_PICTURES` is set."""
+    if os.environ.get("RACELAB_PICTURES"):
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+def violations(page: Page, *, colours_only: bool = False) -> list[str]:
+    """What axe finds wrong with the page as it is shown now, one line for each element.
+
+    Args:
+        page: where it looks.
+        colours_only: ask only about contrast, which is all that another mode can change.
+    """
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if colours_only:
+        options["runOnly"] = ["color-contrast", "link-in-text-block"]
+    found = page.evaluate("(options) => axe.run(document, options)", options)
     return [
         f"{rule['id']}: {node['html'][:140]} ({node['failureSummary'].splitlines()[-1].strip()})"
         for rule in found["violations"]

@@ -84,7 +84,6 @@ def test_page_is_fit_to_be_seen(
     browser: Browser, classes: dict[int, fake.Server], size: int, width: int
 ) -> None:
     """Nothing missing, nothing asked of anybody else, nothing too wide, nothing that axe objects to: light and dark."""
-    web.SCREENSHOTS.mkdir(exist_ok=True, parents=True)
     with web.offline(browser, classes[size].base, width=width) as (context, watch):
         page = context.new_page()
         page.goto(classes[size].link)
@@ -100,10 +99,7 @@ def test_page_is_fit_to_be_seen(
                 )
                 if width != 1920:  # the same as 1280, but larger
                     assert web.violations(page) == []
-                page.screenshot(
-                    path=web.SCREENSHOTS / f"class-{size}-{views.index(view)}-{mode}-{width}.png",
-                    full_page=True,
-                )
+                web.picture(page, f"class-{size}-{views.index(view)}-{mode}-{width}")
             assert web.overflow(page) == []
         assert "self-reported" in page.inner_text("body").lower()
     assert watch.outside == watch.failed == watch.messages == []
@@ -172,16 +168,14 @@ def test_sixty_learners_at_once_and_a_restart(browser: Browser, tmp_path: Path) 
             again.set()
             status = page.locator("#status")
             expect(status).to_have_text(
-                re.compile(r"No connection since \d\d:\d\d; trying again\."), timeout=20_000
+                re.compile(r"No connection since \d\d:\d\d; trying again\.")
             )
             box[0] = fake.Server(file, port)
             for one in done:
                 one.result()
         assert 0 < before < 180
         assert len(set(taken)) == 180
-        expect(page.locator("#count")).to_have_text(
-            "60 learners, 180 results, self-reported", timeout=20_000
-        )
+        expect(page.locator("#count")).to_have_text("60 learners, 180 results, self-reported")
         expect(status).to_have_text("")
         expect(page.locator(MARKS)).to_have_count(60)
         assert page.evaluate("() => window.sameDocument")
@@ -371,9 +365,7 @@ def test_another_class_at_the_same_address_begins_anew(browser: Browser, tmp_pat
         first.kill()
         with fake.served(tmp_path / "b.sqlite", first.port) as second:
             fill(second, 1)
-            expect(page.locator("#status")).to_contain_text(
-                "This is not the class's token", timeout=15_000
-            )
+            expect(page.locator("#status")).to_contain_text("This is not the class's token")
             page.goto(second.link)
             expect(page.locator("#count")).to_contain_text("1 learner,")
     finally:

@@ -106,7 +106,7 @@ def test_a_figure_that_is_shown_takes_in_todays_races(lab: str, tmp_path: Path) 
         with opened(lab, chapter) as page:
             assert step_through(page, chapter, tmp_path / "stuck.png") == []
             today = page.locator(".rl-ex-row").filter(has_text="today: ")
-            sync_api.expect(today).to_have_count(2, timeout=20_000)
+            sync_api.expect(today).to_have_count(2)
             sync_api.expect(today.filter(has_text="fixed")).to_have_count(1)
             page.get_by_role("button", name="Count them all").click()
             sync_api.expect(page.get_by_text("Seen in today's races")).to_be_visible()
@@ -168,7 +168,7 @@ def step_through(page, chapter: Path, picture: Path) -> list[str]:
             return [f"{first.inner_text() if first else 'a cell'}: {wrong.inner_text()[:500]}"]
         if shows_a_figure(sources[ran - 1], text):
             try:
-                page.wait_for_function(DRAWN, arg=handle, timeout=20_000)
+                page.wait_for_function(DRAWN, arg=handle)
             except sync_api.TimeoutError:
                 page.screenshot(path=picture)
                 return [f"no figure was drawn (see {picture}): {sources[ran - 1][:300]}"]

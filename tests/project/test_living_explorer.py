@@ -96,10 +96,7 @@ def test_it_is_fit_to_be_seen(
         page.get_by_role("radio", name="by rate").check()
         page.locator(".rl-ex-name button").last.click()
         expect(page.locator(".rl-ex-open:visible")).to_have_count(1)
-        web.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(
-            path=web.SCREENSHOTS / f"explorer-{name}-{width}-{mode}.png", full_page=True
-        )
+        web.picture(page, f"explorer-{name}-{width}-{mode}")
         assert web.overflow(page) == []
         assert web.violations(page) == []
 

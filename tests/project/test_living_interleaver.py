@@ -59,10 +59,7 @@ def test_it_is_fit_to_be_seen(
         page.get_by_role("button", name="Count them all").click()
         expect(page.locator(".rl-il-bad", has_text="Broken")).to_be_visible()
         assert page.locator(".rl-il-counted tbody tr").count() >= 2
-        web.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(
-            path=web.SCREENSHOTS / f"interleaver-{slug}-{width}-{mode}.png", full_page=True
-        )
+        web.picture(page, f"interleaver-{slug}-{width}-{mode}")
         assert web.overflow(page) == []
         assert web.violations(page) == []
 

@@ -52,8 +52,7 @@ def test_it_is_fit_to_be_seen(browser: Browser, base: str, width: int, mode: str
     with web.quiet(browser, base, mode, width) as page:
         show(page, base)
         page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
-        web.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=web.SCREENSHOTS / f"planner-{width}-{mode}.png", full_page=True)
+        web.picture(page, f"planner-{width}-{mode}")
         for key in ("PageUp", "Home", "End"):
             page.get_by_role("slider", name="Number of runs").press(key)
             page.wait_for_function(

@@ -68,8 +68,7 @@ def test_it_is_fit_to_be_seen(browser: Browser, base: str, width: int, mode: str
         for _ in range(3):
             page.get_by_role("button", name="Next release").click()
         expect(verdict(page)).to_contain_text("✗")
-        web.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=web.SCREENSHOTS / f"scan-{width}-{mode}.png", full_page=True)
+        web.picture(page, f"scan-{width}-{mode}")
         assert web.overflow(page) == []
         assert web.violations(page) == []
         assert _figures.text_outside(page.locator(".rl-sc-drawn svg")) == []

@@ -66,14 +66,11 @@ def test_it_is_fit_to_be_seen(browser: Browser, base: str, width: int, mode: str
     with web.quiet(browser, base, mode, width) as page:
         show(page, base)
         page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
-        web.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         for way in WAYS:
             page.get_by_role("radio", name=way).check()
             assert web.overflow(page) == []
             assert web.violations(page) == []
-            page.screenshot(
-                path=web.SCREENSHOTS / f"timeline-{way.replace(' ', '-')}-{width}-{mode}.png"
-            )
+            web.picture(page, f"timeline-{way.replace(' ', '-')}-{width}-{mode}")
         for _ in range(5):
             page.get_by_role("button", name="Zoom in").click()
         assert web.overflow(page) == []

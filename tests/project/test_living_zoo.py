@@ -69,7 +69,6 @@ def test_it_is_fit_to_be_seen(browser: Browser, base: str, width: int, mode: str
     with web.quiet(browser, base, mode, width) as page:
         show(page, base)
         page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
-        web.SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         for view, act in {
             "tsan": lambda: page.locator(CHIPS).nth(40).focus(),
             "all": lambda: page.get_by_role("radio", name="all side by side").check(),
@@ -79,7 +78,7 @@ def test_it_is_fit_to_be_seen(browser: Browser, base: str, width: int, mode: str
             act()
             assert web.overflow(page) == []
             assert web.violations(page) == []
-            page.screenshot(path=web.SCREENSHOTS / f"zoo-{view}-{width}-{mode}.png", full_page=True)
+            web.picture(page, f"zoo-{view}-{width}-{mode}")
 
 
 def test_what_a_tool_missed_stands_out(page: Page, figure: living.Living) -> None:
@@ -224,7 +223,7 @@ def test_paper_and_a_viewer_without_javascript_get_the_table(
             assert table.page.evaluate(
                 "() => [...document.querySelectorAll('.text_html, table')].every((one) => one.scrollWidth <= one.clientWidth)"
             )
-            table.page.screenshot(path=web.SCREENSHOTS / f"zoo-still-{width}.png")
+            web.picture(table.page, f"zoo-still-{width}")
 
 
 def test_it_is_quick_and_small(page: Page, base: str, figure: living.Living) -> None:
