@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -20,7 +22,7 @@ import racelab as rl
 from racelab import checking, cli, practice
 from racelab.checking import Verdict
 from racelab.course import Course
-from racelab.exercise import ExerciseError, find_exercise
+from racelab.exercise import Exercise, ExerciseError, find_exercise
 from racelab.show import find_ext
 
 ROOT = find_ext().parent
@@ -45,6 +47,41 @@ def test_a_page_folds_what_gives_it_away() -> None:
     assert exercise.goal in shown
     assert page.count("<details>") == page.count("</details>") == len(exercise.hints) + 3
     assert exercise.hints[0] not in shown
+
+
+GIVEN = [one for one in rl.exercises(ROOT / "exercises") if one.given]
+
+
+@pytest.mark.parametrize("exercise", GIVEN, ids=str)
+def test_a_page_has_the_source_that_is_asked_about(exercise: Exercise) -> None:
+    """Whole, with the numbers of its lines, and before what the learner begins with: the questions are about it."""
+    page = rl.show_exercise(exercise.slug)._repr_html_()
+    before = page.partition("What you begin with")[0]
+    (given,) = exercise.given
+    name = f"exercises/{exercise.slug}/{given.name}"
+    plain = html.unescape(re.sub(r"<[^>]+>", "", re.sub(r"<pre[^>]*>", "\n", before)))
+    shown = [line.split(maxsplit=1) for line in plain.splitlines()]
+    lines = enumerate(given.read_text().splitlines(), start=1)
+
+    assert f"What you read: {name}" in plain
+    assert name in exercise.text("starter")
+    for number, text in lines:
+        assert [str(number), *([text.strip()] if text.strip() else [])] in shown
+
+
+def test_only_what_has_a_source_to_read_shows_one() -> None:
+    assert {"two_locks", "who_freed", "who_holds", "from_report"} <= {one.slug for one in GIVEN}
+    assert "What you read" not in rl.show_exercise(SLUG)._repr_html_()
+
+
+def test_the_panel_opens_the_source_to_read() -> None:
+    pytest.importorskip("ipywidgets")
+
+    assert "Read <a href" in texts(rl.panel("two_locks"))
+    assert "{&quot;path&quot;: &quot;exercises/two_locks/given.c&quot;}" in texts(
+        rl.panel("two_locks")
+    )
+    assert "Read <a" not in texts(rl.panel(SLUG))
 
 
 def test_hints_come_one_by_one_and_the_last_one_stays() -> None:

@@ -12,6 +12,7 @@ A folder `exercises/<slug>/` holds
       // END
 
   `#` takes the place of `//` in Python and Cython. STARTER may stand alone, and so may SOLUTION.
+- `given.<suffix>`, where there is something to read and not to change: shown with the exercise;
 - `wrong/<name>.<suffix>`, typical wrong answers: a comment that says which step of the checker catches it and what
   is wrong with it, then the blocks that take the place of the solution's, by number:
 
@@ -188,6 +189,11 @@ class Exercise:
         if len(found) != 1:
             raise ExerciseError(f"{self.folder.name}: there must be one solution.<suffix>.")
         return found[0]
+
+    @property
+    def given(self) -> tuple[Path, ...]:
+        """What the learner reads and does not change: `given.<suffix>`; none where nothing is."""
+        return tuple(sorted(self.folder.glob("given.*")))
 
     @property
     def file_name(self) -> str:

@@ -67,7 +67,7 @@ def hint(slug: str) -> str:
 
 
 def show_exercise(slug: str) -> ExerciseCard:
-    """What is to be done, the starter, and, folded, hints and one solution.
+    """What is to be done, and, folded: what there is to read, the starter, hints and one solution.
 
     Raises:
         ExerciseError: there is no such exercise; the message names those that are there.
@@ -118,9 +118,11 @@ class ExerciseCard:
     def _repr_html_(self) -> str:
         one = self.exercise
         starter = one.text("starter")
-        language = LEXERS.get(one.source.suffix, "text")
-        lines = tuple(enumerate(starter.splitlines(), start=1))
-        listing = Listing(one.file_name, one.source, lines, language)._repr_html_()
+        given = "".join(
+            _folded(f"What you read: {_short(path)}", _listing(_short(path), path)._repr_html_())
+            for path in one.given
+        )
+        listing = _listing(one.file_name, one.source, starter)._repr_html_()
         hints = "".join(
             _folded(f"Hint {n} of {len(one.hints)}", f"<p>{html.escape(text)}</p>")
             for n, text in enumerate(one.hints, start=1)
@@ -136,8 +138,22 @@ class ExerciseCard:
             f'<section class="racelab-exercise" aria-label="Exercise {html.escape(one.slug)}">'
             f"<p><strong>{html.escape(one.title)}</strong> ({html.escape(self._facts)})</p>"
             f"<p>{html.escape(one.goal)}</p><p>{ways}</p>"
-            f"{_folded(f'What you begin with: {one.file_name}', listing)}{_folded('Hints, one by one', hints)}{solution}</section>"
+            f"{given}{_folded(f'What you begin with: {one.file_name}', listing)}"
+            f"{_folded('Hints, one by one', hints)}{solution}</section>"
         )
+
+
+def _listing(title: str, path: Path, text: str | None = None) -> Listing:
+    """A file, or this text of it, with its line numbers: questions ask for them."""
+    shown = path.read_text(encoding="utf-8") if text is None else text
+    lines = tuple(enumerate(shown.splitlines(), start=1))
+    return Listing(title, path, lines, LEXERS.get(path.suffix, "text"))
+
+
+def _short(path: Path) -> str:
+    """A file of the book as its pages name it: from the book's root."""
+    root = find_book("exercises")
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def _folded(title: str, body: str) -> str:
@@ -166,10 +182,9 @@ def panel(slug: str | None = None) -> Any:
 
 def _file(path: Path) -> str:
     """A path as the file browser shows it, where that is the book's root; in JupyterLab a click opens it there."""
-    root = find_book("exercises")
-    if not path.is_relative_to(root):
-        return f"<code>{html.escape(str(path))}</code>"
-    short = path.relative_to(root).as_posix()
+    short = _short(path)
+    if Path(short).is_absolute():
+        return f"<code>{html.escape(short)}</code>"
     opens = html.escape(json.dumps({"path": short}), quote=True)
     return (
         f'<a href="#" data-commandlinker-command="docmanager:open" data-commandlinker-args="{opens}">'
@@ -234,11 +249,12 @@ class _Panel:
         one = self.exercise
         self._offer(None)
         path = one.start()
+        read = "".join(f"Read {_file(given)}. " for given in one.given)
         done = sum(self.course.of(other.slug).passed for other in exercises(one.folder.parent))
         total = len(exercises(one.folder.parent))
         self.head.value = (
             f"<p><strong>{html.escape(one.title)}</strong> ({one.level}, {one.minutes} minutes{html.escape(self._mark(one))})"
-            f"<br>{html.escape(one.goal)}<br>Edit and save {_file(path)}, then check. "
+            f"<br>{html.escape(one.goal)}<br>{read}Edit and save {_file(path)}, then check. "
             f"{done} of {total} exercises passed.</p>"
         )
         self.answer.value = ""
