@@ -8,6 +8,6 @@ python "$here/shelf.py"
 echo "exit status $?"
 gdb -nx -q -batch -ix "$here/settings.gdb" \
     -ex 'set print frame-arguments presence' \
-    -ex 'thread apply all bt 3' -ex py-bt "$(command -v python)" core*
+    -ex 'thread apply all bt 8' -ex py-bt "$(command -v python)" core*
 
 rm -r "$there"

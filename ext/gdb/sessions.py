@@ -30,7 +30,7 @@ CRASHED = r"SIG(?:SEGV|BUS|ABRT|ILL)"
 #: What debuggers say of themselves and of the C library's sources, which are not here.
 _NOISE = re.compile(
     r"^\[Thread debugging using libthread_db|^Using host libthread_db|^\d+\t(?:in )?\S+(?:: No such file or directory\.)?$|^\[New LWP"
-    r"|^No source file named|^\[Detaching after vfork|stopped and restarted: thread 1 received signal: SIGCHLD|^warning: Section .\.reg-xstate|^warning: Error disabling address"
+    r"|^No source file named|^Reading symbols from |^\[Detaching after vfork|stopped and restarted: thread 1 received signal: SIGCHLD|^warning: Section .\.reg-xstate|^warning: Error disabling address"
 )
 
 
@@ -225,10 +225,31 @@ SESSIONS = {
         shape=(
             r"^exit status (?:139|134|135)",
             rf"terminated with signal {CRASHED}",
-            r"^Thread \d+ \(",
+            r"^Thread 1 \(",  # the one that died; all of its way from the module to its end
+            r"borrowed_ref_broken\.c:\d+",
             r"^Traceback \(most recent call first\)",
+            IN_SHELF,
         ),
-        tries=3,
+        tries=4,
+    ),
+    "child": session(
+        "Into a child that crashes",
+        *GDB,
+        *SETTINGS,
+        *commands("-ex", *SHORT, "catch fork", "run", "set follow-fork-mode child"),
+        *commands("-ex", "set detach-on-fork off", "continue", "info inferiors", "bt 4", "py-bt"),
+        *("--args", "python", f"{HERE}/child.py"),
+        needs=("gdb", "py-bt", "cores"),
+        shape=(
+            r"^Catchpoint 1 \(fork\)",
+            r"Catchpoint 1 \(forked process",
+            rf"^Thread 2\.\d+ .*received signal {CRASHED}",
+            r"^  1 +process",
+            r"^\* 2 +process",
+            r"^#0 ",
+            IN_SHELF,
+        ),
+        tries=4,
     ),
     "doors": session(
         "Attached to a process that stands still",
@@ -237,8 +258,8 @@ SESSIONS = {
         *GDB,
         *SETTINGS,
         *("-p", "PID"),
-        *commands("-ex", "thread apply all bt 14", "thread 2", "up 12", "print *first"),
-        *commands("-ex", "print *second", "thread apply all py-bt 2"),
+        *commands("-ex", "thread apply all bt 14", "thread 2", "faas print *first"),
+        *commands("-ex", "faas print *second", "thread apply all py-bt 2"),
         needs=("gdb", "py-bt"),
         shape=(
             r"^Thread (3) ",

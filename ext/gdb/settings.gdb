@@ -1,6 +1,7 @@
 # For a gdb that shall know Python:
 #     gdb -ix ext/gdb/settings.gdb --args python your_program.py
-# What you like of it may go into ~/.config/gdb/gdbinit.
+# What you like of it may go into ~/.config/gdb/gdbinit
+# (gdb reads that one unless it is started with -nx).
 
 # Trust what lies beside the interpreter that "python" starts:
 # CPython's extension of gdb, with py-bt, is there.
