@@ -35,6 +35,14 @@ FIXED = BROKEN.replace("return a < 2;", "lock();\n    return a < 3;").replace(
 )
 
 
+def pretty(shown: show.Listing) -> str:
+    """What a terminal shows of it."""
+    from IPython.lib.pretty import pretty as printed
+
+    text: str = printed(shown)
+    return text
+
+
 @pytest.fixture(autouse=True)
 def _book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "ext" / "demo"
@@ -87,12 +95,30 @@ def test_a_diff_shows_the_repair_and_not_headers_or_names() -> None:
     assert "[race]" not in text
 
 
-def test_a_diff_has_the_new_files_numbers() -> None:
-    lines = {text: number for number, text in show_diff("demo", "broken", "fixed").lines}
-    fixed = FIXED.splitlines()
+def test_each_line_of_a_diff_has_its_number_in_the_file_that_it_is_from() -> None:
+    shown = show_diff("demo", "broken", "fixed").lines
+    broken, fixed = BROKEN.splitlines(), FIXED.splitlines()
 
-    assert fixed[lines["+     return a < 3;"] - 1].strip() == "return a < 3;"  # type: ignore[operator]
-    assert lines["-     return a < 2;"] is None
+    for number, text in shown:
+        assert number is not None, f"no number: {text}"
+        where = broken if text.startswith("-") else fixed
+        assert where[number - 1] == text[2:].rstrip()
+    assert {text[0] for _, text in shown if text} == {" ", "-", "+"}
+
+
+def test_a_diff_says_whose_numbers_those_are_and_which_are_missing() -> None:
+    shown = show_diff("demo", "broken", "fixed")
+
+    for text in (shown._repr_html_(), pretty(shown)):
+        assert "of the old file" in text
+        assert "left out" in text
+    assert "left out" not in pretty(show_source("demo", "broken"))
+    assert "<small>" not in show_source("demo", "broken")._repr_html_()
+    numbers = [number for number, text in shown.lines if not text.startswith("-")]
+    markers = {n for n, text in enumerate(FIXED.splitlines(), start=1) if MARKER.match(text)}
+    missing = set(range(numbers[0], numbers[-1])) - set(numbers)  # type: ignore[arg-type, type-var]
+    assert missing == {n for n in markers if numbers[0] < n < numbers[-1]}  # type: ignore[operator]
+    assert missing
 
 
 def test_html_is_escaped_numbered_and_has_no_colour_of_its_own() -> None:

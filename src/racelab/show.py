@@ -28,6 +28,8 @@ LEXERS = {
     ".rs": "rust",
 }
 CONTEXT_LINES = 3
+#: A number that is missing in a diff is that of a marker, which nobody but this module reads.
+DIFF_NOTE = "Numbers at - are of the old file, others of the new one. Lines that mark a region are left out."
 #: Where the book is if this package was not installed but is used in its folder.
 _ABOVE = Path(__file__).resolve().parents
 
@@ -39,15 +41,17 @@ class Listing:
     Attributes:
         title: what is shown.
         path: the (first) file.
-        lines: (number in the file, text) of each line; number None where lines are left out or,
-            in a diff, where a line is in the old file only.
+        lines: (number in the file, text) of each line; number None where lines are left out. In a
+            diff, a line that is in the old file only has its number there, all others that in the new one.
         language: name of a Pygments lexer.
+        note: how to read the numbers, where that needs saying; shown under the title.
     """
 
     title: str
     path: Path
     lines: tuple[tuple[int | None, str], ...]
     language: str
+    note: str = ""
 
     def __str__(self) -> str:
         width = max((len(str(number)) for number, _ in self.lines if number), default=1)
@@ -57,7 +61,8 @@ class Listing:
         return f"Listing({self.title!r}, {len(self.lines)} lines)"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(f"{self.title}\n{self}" if not cycle else "Listing(...)")
+        head = f"{self.title}\n{self.note}" if self.note else self.title
+        printer.text(f"{head}\n{self}" if not cycle else "Listing(...)")
 
     def _repr_html_(self) -> str:
         width = max((len(str(number)) for number, _ in self.lines if number), default=1)
@@ -66,8 +71,9 @@ class Listing:
             f"{code}\n"
             for (number, _), code in zip(self.lines, self._highlighted(), strict=True)
         )
+        note = f"<br><small>{html.escape(self.note)}</small>" if self.note else ""
         return (
-            f'<div class="racelab-source"><p style="margin:.3em 0"><code>{html.escape(self.title)}</code></p>'
+            f'<div class="racelab-source"><p style="margin:.3em 0"><code>{html.escape(self.title)}</code>{note}</p>'
             f'<div class="highlight-{self.language} notranslate"><div class="highlight">'
             f'<pre tabindex="0">{body}</pre></div></div></div>'
         )
@@ -121,7 +127,8 @@ def show_source(
 def show_diff(slug: str, a: str, b: str) -> Listing:
     """What turns variant `a` of a lab into variant `b`: a diff without headers, markers and names.
 
-    Line numbers are those of `b`; lines that only `a` has carry none.
+    Line numbers are those of `b`, and those of `a` for lines that only `a` has. What this leaves out,
+    a note under the title says.
 
     Raises:
         FileNotFoundError: as for `show_source`.
@@ -140,7 +147,7 @@ def show_diff(slug: str, a: str, b: str) -> Listing:
             lines.append((None, "  ..."))
         lines += _diff_lines(group, old, new)
     title = f"{slug}: {old_path.name} -> {new_path.name}"
-    return Listing(title, old_path, tuple(lines), "diff")
+    return Listing(title, old_path, tuple(lines), "diff", DIFF_NOTE)
 
 
 def _diff_lines(
@@ -152,7 +159,7 @@ def _diff_lines(
         if tag == "equal":
             yield from ((number, f"  {text}".rstrip()) for number, text in new[j1:j2])
             continue
-        yield from ((None, f"- {text}") for _, text in old[i1:i2])
+        yield from ((number, f"- {text}") for number, text in old[i1:i2])
         yield from ((number, f"+ {text}") for number, text in new[j1:j2])
 
 
