@@ -50,7 +50,7 @@ def test_class_is_the_whole_list_with_a_real_check_and_touches_no_answer(work: P
     assert checks["one check"]["found"].partition(": ")[2].split()[0] in ("PASS", "INCONCLUSIVE")
     assert checks["class server"] == {
         "name": "class server", "ok": None, "found": "not joined",
-        "advice": "When the class begins: racelab class join URL.",
+        "advice": "When the class begins: racelab class join URL --name NAME.",
     }  # fmt: skip
     assert not work.exists()
     assert done.returncode == data["exit_status"]
@@ -197,6 +197,10 @@ def server() -> Iterator[HTTPServer]:
         thread.join()
 
 
+#: What the command line takes: without a name it refuses.
+JOIN = "racelab class join URL --name NAME"
+
+
 def joined(work: Path, text: str) -> Check:
     """The answer about the server where this was joined."""
     work.mkdir()
@@ -217,6 +221,7 @@ def test_class_server_answers(
     assert (seen.ok, seen.found) == (ok, address + said)
     assert token not in seen.found + seen.advice
     assert bool(seen.advice) == (not ok)
+    assert ok or JOIN in seen.advice
 
 
 def test_something_else_answers(work: Path, server: HTTPServer) -> None:
@@ -224,6 +229,7 @@ def test_something_else_answers(work: Path, server: HTTPServer) -> None:
 
     assert seen.ok is False
     assert "answers 404" in seen.found
+    assert JOIN in seen.advice
 
 
 def test_class_server_is_gone(work: Path) -> None:
