@@ -24,6 +24,10 @@ test("each tool's answers are counted, and said", () => {
   assert.deepEqual(tally(bugs, 1), { found: 0, missed: 2, unasked: 1 });
   assert.match(summary({ tools }, bugs, 0), /^TSan found 2 of 3 \(.*\), and not 1 \(✗\)\. What counts as found: a report\.$/);
   assert.match(summary({ tools }, bugs, 1), /could not be asked about 1/);
+  const start = (...some) => summary({ tools }, some.map((answer) => ({ seen: [answer] })), 0).split(" What")[0];
+  assert.equal(start(FOUND, FOUND), "TSan found all 2 (✓, after so many seconds).");
+  assert.equal(start(FOUND, null), "TSan found 1 of 2 (✓, after so many seconds); it could not be asked about 1 (–).");
+  assert.equal(start(MISSED, null), "TSan found 0 of 2 (✓, after so many seconds), and not 1 (✗); it could not be asked about 1 (–).");
   assert.match(summary({ tools }, bugs, -1), /^Of 3 bugs, TSan found 2, debug build found 0\. 1 nobody found\. .*D debug build/);
   assert.match(summary({ tools }, bugs.slice(0, 2), -1), /Each was found by somebody/);
 });

@@ -183,7 +183,7 @@ export const summary = ({ tools }, bugs, at) => {
   }
   const { found, missed, unasked } = tally(bugs, at);
   const [, name, means] = tools[at];
-  return `${name} found ${found} of ${bugs.length} (✓, after so many seconds), and not ${missed} (✗)`
+  return `${name} found ${found === bugs.length ? "all" : `${found} of`} ${bugs.length} (✓, after so many seconds)${missed ? `, and not ${missed} (✗)` : ""}`
     + `${unasked ? `; it could not be asked about ${unasked} (–)` : ""}. What counts as found: ${means}.`;
 };
 
