@@ -374,7 +374,9 @@ def _class_server() -> Check:
         joined = json.loads(note.read_text(encoding="utf-8"))
         url, token = str(joined["url"]), str(joined.get("token", ""))
     except (FileNotFoundError, ExerciseError):
-        return Check(name, None, "not joined", "When the class begins: racelab class join URL --name NAME.")
+        return Check(
+            name, None, "not joined", "When the class begins: racelab class join URL --name NAME."
+        )
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return Check(
             name, False, "what was joined cannot be read", "racelab class leave, then join again."
@@ -392,6 +394,8 @@ def _class_server() -> Check:
         advice = "Ask for the link of today's class, then racelab class join URL --name NAME."
         return Check(name, False, f"{shown} is another class by now", advice)
     if status != http.HTTPStatus.OK:
-        advice = "Something else answers there: ask for the address, racelab class join URL --name NAME."
+        advice = (
+            "Something else answers there: ask for the address, racelab class join URL --name NAME."
+        )
         return Check(name, False, f"{shown} answers {status}", advice)
     return Check(name, True, f"{shown} answers")
