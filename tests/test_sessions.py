@@ -339,6 +339,47 @@ def test_commands_wrap_at_their_words_and_everything_stays_what_it_was() -> None
     assert "nowrap" not in shown.partition("a-b")[2].partition("next")[0]
 
 
+def shown_of(output: str) -> str:
+    """What a page shows of an output, below its command."""
+    page = sessions.Transcript("t", "c", output, "exit status 1", "s", live=True)._repr_html_()
+    (shown,) = re.findall(r"<pre.*?>(.*)</pre>", page, re.S)
+    return str(shown.partition("$</span> <span>c")[2] or shown)
+
+
+def test_the_table_of_a_race_is_one_on_the_page_whose_texts_wrap_in_their_columns() -> None:
+    """A grade is cut off otherwise, where an outcome is long: what is FORBIDDEN would not be seen."""
+    (row,) = rl.recorded("tsan").rows("race")
+    lines = row["output"].splitlines()
+    head = next(n for n, line in enumerate(lines) if line.startswith("outcome "))
+    rows = lines[head : lines.index("", head)]
+
+    shown = shown_of(row["output"])
+
+    assert shown.count("display:table-row") == len(rows) > 3
+    for line, made in zip(
+        rows, re.findall(r"table-row\">(.*?) </span></span>", shown), strict=True
+    ):
+        cells = [html.unescape(cell) for cell in re.findall(r"<span[^>]*>([^<]*?) ?(?=<|$)", made)]
+        words = re.split(r" {2,}", line)
+        if "" in cells:  # how a process ended has no count of rounds
+            assert cells[1] == ""
+            cells.remove("")
+        assert cells == words
+    assert "white-space:normal" in shown
+
+
+def test_what_a_race_says_below_its_table_wraps_beside_its_label_and_nothing_else_does() -> None:
+    table = "outcome  rounds  repetitions  grade       why\nfine          3       1 of 1  ACCEPTABLE  so it is"
+    said = "note            a <long> sentence\n                  inside of it"
+    shown = shown_of(f"before: a long line\na_lab, broken: Is it?\n\n{table}\n\n{said}")
+
+    assert re.search(r'padding-left:16ch;[^"]*">note +a &lt;long&gt; sentence</span>', shown)
+    assert re.search(r'padding-left:20ch;[^"]*"> +inside of it</span>', shown)
+    assert "before: a long line\n" in shown
+    assert re.search(r'padding-left:2ch;[^"]*">a_lab, broken: Is it\?</span>', shown)
+    assert "display:table" not in shown_of("fine          3       1 of 1  ACCEPTABLE  so it is")
+
+
 @pytest.mark.usefixtures("book")
 def test_what_there_is_not_is_named_with_what_there_is() -> None:
     with pytest.raises(LookupError, match="no session 'walk'; it has: talk"):

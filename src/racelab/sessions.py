@@ -284,8 +284,9 @@ class Transcript:
         printer.text(str(self) if not cycle else "Transcript(...)")
 
     def _repr_html_(self) -> str:
-        """A command is as long as it is, and wraps; lines of an output do not."""
-        shown = _marked(f"$ {self.command}", asked=True) + _marked(self.folded)
+        """A command is as long as it is, and wraps, and so does what a race has shown; other lines of an output do not."""
+        result = _ResultLines(self.output)
+        shown = _marked(f"$ {self.command}", asked=True) + _marked(self.folded, result)
         mark = "live" if self.live else "recorded"
         edge = "solid" if self.live else "dashed"
         whole = ""
@@ -293,7 +294,7 @@ class Transcript:
             many = len(self.output.splitlines())
             whole = (
                 f"<details><summary>All {many} lines</summary>"
-                f'<pre tabindex="0">{_marked(self.output)}</pre></details>'
+                f'<pre tabindex="0">{_marked(self.output, result)}</pre></details>'
             )
         return (
             f'<div class="racelab-session racelab-{mark}" style="border-left:3px {edge} currentColor;padding-left:.8em">'
@@ -307,17 +308,87 @@ class Transcript:
 ASKED = "display:block;padding-left:2ch;text-indent:-2ch;white-space:pre-wrap;overflow-wrap:anywhere;font-weight:600"
 
 
-def _marked(text: str, *, asked: bool = False) -> str:
-    """Lines for a page: commands, which follow a "$", wrap; all others do not. `asked`: all are commands."""
+def _marked(text: str, result: _ResultLines | None = None, *, asked: bool = False) -> str:
+    """Lines for a page: commands, which follow a "$", wrap, and lines of a race's result; all others do not.
+
+    `asked`: all are commands.
+    """
     found: list[str] = []
     begun = False  # a command that goes on in the next line
-    for line in text.splitlines():
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
         if asked or begun or line.startswith("$ "):
             found.append(f'<span style="{ASKED}">{_whole_words(line)}</span>')
             begun = line.endswith("\\")
+        elif result and line in result.rows:
+            before, after = lines[number - 1 : number] or [""], lines[number + 1 : number + 2]
+            found.append("" if before[0] in result.rows else '<span style="display:table">')
+            found.append(result.row(line))
+            found.append("" if after and after[0] in result.rows else "</span>")
+        elif result and line in result.said:
+            found.append(result.sentence(line))
         else:
             found.append(f"{html.escape(line)}\n")
     return "".join(found)
+
+
+class _ResultLines:
+    """Which lines of an output are of what a race has shown, and how these fit where it is narrow.
+
+    The table of outcomes is wider than a page's column, and so is many a sentence below it: a grade, the word that
+    matters, would be cut off. In a cell or beside its label a text wraps, and stays in its column.
+    """
+
+    HEAD = re.compile(r"^outcome +rounds +repetitions +grade +why$")
+    #: Where the texts begin that stand below the table, beside their labels.
+    LABEL = 16
+
+    def __init__(self, output: str) -> None:
+        #: Each row of a table, and where in it columns begin or end.
+        self.rows: dict[str, tuple[int, int, int, int]] = {}
+        self.said: set[str] = set()
+        begun = table = False
+        last = ""
+        for line in output.splitlines():
+            if self.HEAD.match(line):
+                self.said.add(last)  # what was raced, and the question
+                starts = [found.start() for found in re.finditer(r"\S+", line)]
+                # Numbers stand at the right of their columns, words at the left.
+                rounds, repetitions = starts[1] + len("rounds"), starts[2] + len("repetitions")
+                places = rounds, repetitions, starts[3], starts[4]
+                begun = table = True
+            elif not line:
+                table = False
+            if table:
+                self.rows[line] = places
+            elif begun and line:
+                self.said.add(line)
+            last = line or last
+
+    def row(self, line: str) -> str:
+        """A row of the table of outcomes."""
+        rounds, repetitions, grade, why = self.rows[line]
+        outcome, _, count = line[:rounds].rpartition("  ")
+        cells = [
+            (outcome.strip(), "padding-right:2ch;white-space:normal"),
+            (count.strip(), "padding-right:1ch;text-align:right"),
+            (line[rounds:repetitions].strip(), "padding-right:1ch;text-align:right"),
+            (line[grade:why].strip(), "padding-right:1ch"),
+            (line[why:].strip(), "white-space:normal"),
+        ]
+        made = "".join(
+            f'<span style="display:table-cell;{style}">{html.escape(text)} </span>'
+            for text, style in cells
+        )
+        return f'<span style="display:table-row">{made}</span>'
+
+    def sentence(self, line: str) -> str:
+        """A line above or below the table, wrapped below where its text begins."""
+        indent = len(line) - len(line.lstrip())
+        labelled = line[: self.LABEL].endswith("  ") and not indent
+        beside = self.LABEL if labelled else indent + 2
+        style = f"display:block;padding-left:{beside}ch;text-indent:-{beside}ch;white-space:pre-wrap;overflow-wrap:anywhere"
+        return f'<span style="{style}">{html.escape(line)}</span>'
 
 
 def _whole_words(line: str) -> str:
