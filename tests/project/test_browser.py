@@ -16,7 +16,7 @@ import _browser as web
 import nbformat
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 pytestmark = [
     pytest.mark.browser,
@@ -187,6 +187,18 @@ def test_skip_link_skips(page: Page, site: str) -> None:
     page.keyboard.press("Tab")
 
     assert page.evaluate("() => Boolean(document.activeElement.closest('main'))")
+
+
+@pytest.mark.parametrize("mode", web.MODES)
+def test_skip_link_can_be_read(browser: Browser, site: str, mode: str) -> None:
+    """It is out of the window until it has the focus, and axe does not look at it there."""
+    with web.quiet(browser, site, mode) as page:
+        page.goto(f"{site}{FILES[0]}.html")
+        web.settle(page)
+        page.keyboard.press("Tab")
+        expect(page.locator(".skip-link a")).to_be_focused()
+        expect(page.locator(".skip-link a")).to_be_in_viewport(ratio=1)
+        assert web.violations(page, colours_only=True) == []
 
 
 def test_sidebar_opens_on_a_phone_by_keyboard(browser: Browser, site: str) -> None:
