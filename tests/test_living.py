@@ -94,6 +94,17 @@ def test_a_notebook_shows_the_caption_too(kind: str) -> None:
     assert re.findall(r"^export .*", widget._esm, flags=re.MULTILINE) == ["export default {"]
 
 
+def test_how_it_is_played_is_marked_in_the_caption_and_must_be_in_it() -> None:
+    figure = living.Living(
+        "zoo", {}, "Bugs < here. Point at one. Recorded.", "", how="Point at one."
+    )
+    wanted = '<figcaption>Bugs &lt; here. <span class="rl-how">Point at one.</span> Recorded.</figcaption>'
+    assert wanted in figure.as_html()
+    assert "rl-how" not in living.Living("zoo", {}, "Bugs.", "").as_html()
+    with pytest.raises(ValueError, match="zoo: 'Drag' is no part of the caption"):
+        living.Living("zoo", {}, "Bugs.", "", how="Drag")
+
+
 @pytest.mark.parametrize(("p", "confidence"), [(0, 0.95), (2, 0.95), (0.1, 1.0)])
 def test_a_value_out_of_range_is_refused(p: float, confidence: float) -> None:
     with pytest.raises(ValueError, match=r"give a (rate|chance) between"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -101,12 +102,18 @@ def text_outside(picture: Locator) -> list[str]:
 
 
 def printed(page: Page, still: str) -> None:
-    """On paper the still picture stands in the place of the figure."""
+    """On paper the still picture stands in the place of the figure, and how that is played is not said."""
     picture = page.locator(still)
     expect(picture).to_be_hidden()
+    how = page.locator("figcaption .rl-how")
+    assert all(one.is_visible() for one in how.all())
     page.emulate_media(media="print")
     expect(picture).to_be_visible()
     expect(page.locator(".rl-living")).to_be_hidden()
+    assert not any(one.is_visible() for one in how.all())
+    caption = page.locator("figcaption").inner_text()
+    asked = re.findall(r"\b(?:[Cc]hoose|[Dd]rag|[Mm]ove|[Pp]oint|[Oo]pen|keys?)\b", caption)
+    assert asked == [] or how.count() == 0, f"nobody can do that on paper: {caption}"
 
 
 @contextlib.contextmanager

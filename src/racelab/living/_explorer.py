@@ -33,7 +33,7 @@ class Explorer(Living):
         object.__setattr__(self, "_fresh", list(fresh))
         object.__setattr__(self, "_widgets", [])
         parts = build(self._fresh)
-        super().__init__("explorer", parts.state, parts.caption, parts.still, parts.name)
+        super().__init__("explorer", parts.state, parts.caption, parts.still, parts.name, parts.how)
 
     _build: Callable[[Sequence[Result]], _Parts]
     _fresh: list[Result]
@@ -62,6 +62,7 @@ class Explorer(Living):
         object.__setattr__(self, "state", parts.state)
         object.__setattr__(self, "still", parts.still)
         object.__setattr__(self, "caption", parts.caption)
+        object.__setattr__(self, "how", parts.how)
         for widget in self._widgets:
             widget.state, widget.caption = dict(parts.state), parts.caption
 
@@ -140,14 +141,15 @@ def explorer(
         state = _state(known, rows, fresh, variants, timings)
         state.update(cost=cost or "one call", unit=unit, about=about)
         question = next((race.question for race in [*fresh, *known] if race.question), "")
-        caption = f"{slug}: {question} {_reading(state)} {about}".strip()
-        return _Parts(state, caption, _still(state), name)
+        how = _reading(state)
+        caption = f"{slug}: {question} {how} {about}".strip()
+        return _Parts(state, caption, _still(state), name, how)
 
     return Explorer(build, _merged(races))
 
 
 def _reading(state: Mapping[str, Any]) -> str:
-    """How the figure is read, for its caption."""
+    """How the figure is read, for its caption; the table on paper has none of this."""
     said = [
         "Open a variant for its outcomes.",
         "An upright is an estimate and the bar its interval;",
@@ -171,6 +173,7 @@ class _Parts:
     caption: str
     still: str
     name: str
+    how: str
 
 
 def _recorded(slug: str) -> Any:

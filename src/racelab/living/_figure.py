@@ -27,6 +27,11 @@ class Living:
         caption: one or two sentences below it.
         still: the picture for paper and for viewers without JavaScript, as HTML (an inline SVG).
         name: what links to a view of it are called; unique on a page. Default: the kind.
+        how: the part of the caption, word for word, that says how the figure is played or read; it is left out
+            on paper and where no JavaScript runs, where there is only the still picture.
+
+    Raises:
+        ValueError: the caption does not have `how`.
     """
 
     kind: str
@@ -34,6 +39,13 @@ class Living:
     caption: str
     still: str
     name: str = ""
+    how: str = ""
+
+    def __post_init__(self) -> None:
+        if self.how not in self.caption:
+            raise ValueError(
+                f"{self.kind}: {self.how!r} is no part of the caption; give it as it stands there."
+            )
 
     def __repr__(self) -> str:
         return f"Living({self.kind!r})"
@@ -51,9 +63,15 @@ class Living:
             f'<figure class="rl-figure" id="{html.escape(self.name or self.kind)}" data-living="{self.kind}" '
             f'style="--rl-tall:{tall}px;--rl-narrow:{narrow}px">'
             f'<div class="rl-still">{self.still}</div>'
-            f"<figcaption>{html.escape(self.caption)}</figcaption>"
+            f"<figcaption>{self._caption_html()}</figcaption>"
             f'<script type="application/json">{state}</script></figure>'
         )
+
+    def _caption_html(self) -> str:
+        if not self.how:
+            return html.escape(self.caption)
+        before, after = map(html.escape, self.caption.split(self.how, 1))
+        return f'{before}<span class="rl-how">{html.escape(self.how)}</span>{after}'
 
     def _widget(self) -> Any:
         """What a notebook shows; None without anywidget. A figure that takes fresh data keeps hold of it."""

@@ -72,13 +72,12 @@ def interleaver(
         "observed": seen,
         "source": source,
     }
-    caption = (
-        "Who goes next? Choose with the buttons; or, once you are in the figure, with the keys a, b and so on: "
+    how = (
+        "Choose with the buttons; or, once you are in the figure, with the keys a, b and so on: "
         "each lets one thread go a step (u: undo, r: reset)."
     )
-    return Living(
-        "interleaver", state, caption, _interleaver_still(steps, variant, lines[variant]), name
-    )
+    still = _interleaver_still(steps, variant, lines[variant])
+    return Living("interleaver", state, f"Who goes next? {how}", still, name, how)
 
 
 #: What steps.js says of a schedule for paper: a thread, the lines it runs, and what that does.
