@@ -87,14 +87,15 @@ def scan(
         "failure": failure,
         "window": window,
     }
+    how = "Drag thread A, in the picture or with the slider, or let it go where the next release of a way puts it."
     caption = (
-        "When do two windows meet? Drag thread A, in the picture or with the slider, or let it go where the next release of a way puts it. "
+        f"When do two windows meet? {how} "
         "Bars show how many of a way's releases are so far apart; they stand on both sides, as clocks do not say who was first. "
         "The axis is stretched in the middle, and a way's last twentieth may lie beyond it. The band is as wide as the peak at half its height, a window half of that, "
         "and B is drawn where the peak has its middle, which need not be at 0. "
         "The band has sharp edges, which the peak has not: inside it a round can pass, close to it one can fail."
     )
-    return Living("scan", state, caption, _scan_still(state), name)
+    return Living("scan", state, caption, _scan_still(state), name, how)
 
 
 def _points(given: Scan | Iterable[Mapping[str, Any]] | None) -> list[dict[str, Any]]:

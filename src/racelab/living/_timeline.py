@@ -52,11 +52,11 @@ def timeline(
             raise ValueError(f"timeline: {key!r} is none of the traces: {', '.join(traces)}.")
     packed = [_packed(key, one, (notes or {}).get(key, "")) for key, one in traces.items()]
     state = {"label": label, "begin": first, "traces": packed}
-    caption = (
-        "Who waits for whom? Drag over the picture, or move the time; once you are in the figure, the keys n and p go "
+    how = (
+        "Drag over the picture, or move the time; once you are in the figure, the keys n and p go "
         "to the next change and the one before, + and - magnify."
     )
-    return Living("timeline", state, caption, _still(packed), name)
+    return Living("timeline", state, f"Who waits for whom? {how}", _still(packed), name, how)
 
 
 def _packed(name: str, trace: Mapping[str, Any] | Iterable[Row], note: str) -> dict[str, Any]:
