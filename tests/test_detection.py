@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -29,7 +30,7 @@ def load(name: str) -> ModuleType:
     return module
 
 
-measure, table = load("measure"), load("table")
+measure, table, about = load("measure"), load("table"), load("about_the_bug")
 
 
 #: What has no row, called by two threads at once beside a collection; `result`: whether all that came back is right.
@@ -170,6 +171,134 @@ def test_a_time_is_shown_only_for_what_was_found() -> None:
     assert table.cell({**row, "found": False}) == "no"
     assert table.cell({**row, "found": False, "said": "not here"}) == "not here"
     assert table.cell(None) == "not here"
+
+
+CONSTRUCTOR = "data race in depot_new, get_or_make_broken_section.c:70"
+
+
+def places() -> list[tuple[str, str, str]]:
+    """(lab, variant, what TSan said) of every row of the recording in which it found a race."""
+    seen = table.rows(rl.recorded("detection"))
+    told = ((*key, row["tsan"]) for key, row in seen.items())
+    return [(lab, v, r["said"]) for lab, v, r in told if r["found"] and "race in" in r["said"]]
+
+
+@pytest.mark.parametrize(("lab", "variant", "said"), places())
+def test_a_race_that_is_counted_is_where_the_chapter_marks_the_bug(
+    lab: str, variant: str, said: str
+) -> None:
+    assert about.is_about_the_bug(said, table.files(lab, variant))
+
+
+@pytest.mark.parametrize(
+    ("slug", "said", "counted"),
+    [
+        ("get_or_make", CONSTRUCTOR, False),
+        ("get_or_make", "data race in depot_get, get_or_make_broken_section.c:58", True),
+        ("get_or_make", "data race in get_or_make, get_or_make_broken_section.c:38", True),
+        ("get_or_make", "data race in make_part, get_or_make_broken_section.c:20", True),
+        ("get_or_make", "SEGV in depot_new, get_or_make_broken_section.c:70", True),
+        ("get_or_make", "SEGV", True),
+        ("lost_update", "data race in add_one, lost_update_broken.c:31", True),
+        ("lost_update", "data race in exec_module, lost_update_broken.c:90", False),
+        ("cache_once", "data race in (anonymous namespace)::look_up(int), x.cpp:1", True),
+        ("thread_end", "data race in Owned::~Owned(), thread_end_broken.cpp:15", True),
+        ("cy_counter", "data race in Counter.bump, cy_counter_broken.c:2846", True),
+        ("cy_counter", "data race in Counter.other, cy_counter_broken.c:2846", False),
+        ("dice", "data race in dice_roll, dice.h:39", True),
+        ("dice", "data race in dice_seed, dice.h:90", False),
+    ],
+)
+def test_a_race_beside_the_bug_is_told_apart(slug: str, said: str, counted: bool) -> None:
+    """By the lines that are marked, what they call, and who calls them; a crash may end anywhere."""
+    name = "broken_section" if slug == "get_or_make" else "broken"
+    files = list(EXT.glob(f"{slug}/{slug}_{name}.*"))
+
+    assert about.is_about_the_bug(said, files) is counted
+
+
+def test_a_race_at_a_variable_that_is_declared_in_marked_lines_is_about_it() -> None:
+    planted = [EXT / "planted/planted_broken.c"]
+    lines = planted[0].read_text(encoding="utf-8").splitlines()
+    at, other = (
+        next(n for n, text in enumerate(lines, start=1) if wanted in text)
+        for wanted in ("known = 1", "return sum;")
+    )
+
+    assert about.is_about_the_bug(f"data race in answer, planted_broken.c:{at}", planted)
+    assert not about.is_about_the_bug(f"data race in answer, planted_broken.c:{other}", planted)
+
+
+def test_something_else_is_neither_shown_nor_added_up_as_found() -> None:
+    row = {
+        "lab": "get_or_make",
+        "variant": "broken_section",
+        "tool": "tsan",
+        "found": True,
+        "said": CONSTRUCTOR,
+        "seconds": 5.3,
+        "processes": 4,
+    }
+    seen = SimpleNamespace(
+        measurements={"get_or_make": 0}, rows=lambda _name: [row, {**row, "tool": "asan"}]
+    )
+
+    assert table.cell(row) == "something else"
+    assert "| TSan | 0 | 1 |" in table.totals(seen)
+    assert "| ASan | 1 | 1 |" in table.totals(seen), "only a race is asked for its place"
+    assert f"not counted, a race at another place: {CONSTRUCTOR}" in table.words(seen)
+
+
+def test_a_race_at_another_place_does_not_end_the_search() -> None:
+    def report(label: str) -> tuple[SimpleNamespace, int]:
+        return SimpleNamespace(tool="thread", elsewhere=False, label=label), 1
+
+    lab = next(one for one, _ in measure.broken() if one.name == "get_or_make")
+    files = lab.source_files("broken_section")
+    bug = "data race in depot_get, get_or_make_broken_section.c:58"
+    both = SimpleNamespace(reports=[report(CONSTRUCTOR), report(bug)])
+
+    assert measure.said("tsan", both, files) == bug
+    assert measure.said("tsan", SimpleNamespace(reports=[report(CONSTRUCTOR)]), files) == ""
+    row = {"sources": measure.sources(lab, "broken_section"), "found": True, "said": CONSTRUCTOR}
+    key = ("get_or_make", "broken_section", "tsan")
+    assert measure.known_row({key: [row]}, lab, *key[1:]) is None, "it is measured again"
+    assert measure.known_row({key: [row, {**row, "said": bug}]}, lab, *key[1:])["said"] == bug
+
+
+def test_what_an_interrupted_run_has_left_does_not_replace_what_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lines stay where they are, and may be older than the recording."""
+    (lab, (variant, *_)), *_ = measure.broken()
+    now = measure.sources(lab, variant)
+    row = {"lab": lab.name, "variant": variant, "tool": "asan", "found": False, "said": ""}
+    left = tmp_path / "detection.jsonl"
+    left.write_text(
+        "".join(
+            json.dumps({**row, "sources": digest, "seconds": seconds}) + "\n"
+            for digest, seconds in (("before", 1.0), (now, 2.0))
+        )
+    )
+    monkeypatch.setattr(measure, "half_way", lambda: left)
+    (recorded,) = [
+        one
+        for one in rl.recorded("detection").rows(lab.name)
+        if (one["variant"], one["tool"]) == (variant, "asan")
+    ]
+
+    assert measure.known_row(measure.kept(), lab, variant, "asan") == recorded
+    nothing = SimpleNamespace(measurements={})
+    monkeypatch.setattr(measure.recording, "recorded", lambda _slug: nothing)
+    assert measure.known_row(measure.kept(), lab, variant, "asan")["seconds"] == 2.0
+
+
+def test_a_variant_is_named_as_it_is_typed() -> None:
+    """`--variant broken_half`, and not "broken half"."""
+    text = table.table(rl.recorded("detection"))
+    names = {name for _, names in measure.broken() for name in names} - {"broken"}
+    for name in names:
+        assert f" `{name}` |" in text
 
 
 def test_what_a_debug_interpreter_says_while_it_dies_is_heard() -> None:

@@ -25,6 +25,9 @@ from racelab.build import cache_folder
 from racelab.lab import labs, load_labs
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+from about_the_bug import is_about_the_bug  # noqa: E402
+
 #: Change it when a tool is let loose in another way, so that every row is measured again.
 HOW = 1
 #: How long each tool looks at each variant before it gives up, s.
@@ -80,13 +83,13 @@ def settings(tool):
     return {"sanitizer": {"tsan": "thread", "asan": "address"}[tool]}
 
 
-def said(tool, seen):
-    """What a tool has to say of a result: a label, or "" for nothing."""
+def said(tool, seen, files=()):
+    """What a tool has to say of a result: a label, or "" for nothing; a race that is not the bug is nothing."""
     if tool == "racelab":
         return max(seen.forbidden, key=seen.forbidden.get, default="")
     name = {"tsan": "thread", "asan": "address", "debug": "debug"}[tool]
-    told = [one for one, _ in seen.reports if one.tool == name and not one.elsewhere]
-    return told[0].label if told else ""
+    told = [one.label for one, _ in seen.reports if one.tool == name and not one.elsewhere]
+    return next((label for label in told if is_about_the_bug(label, files)), "")
 
 
 def raced(tool, lab, variant):
@@ -112,7 +115,7 @@ def raced(tool, lab, variant):
         endings |= {one.ending for one in seen.repetitions} - {"ok"}
         if any(one.startswith(("not-run", "gil-enabled")) for one in endings):
             return {"found": False, "said": "could not be run", "processes": 0, "seconds": 0}
-        found = said(tool, seen)
+        found = said(tool, seen, lab.source_files(variant))
         if found:
             break
         length = min(2 * length, LONGEST_S)
@@ -233,7 +236,10 @@ def kept():
         rows = [row for one in recorded.measurements.values() for row in one.rows]
     if half_way().is_file():
         rows += map(json.loads, half_way().read_text(encoding="utf-8").splitlines())
-    return {(row["lab"], row["variant"], row["tool"]): row for row in rows}
+    found = {}
+    for row in rows:  # what is recorded comes first: a line of an interrupted run may be older
+        found.setdefault((row["lab"], row["variant"], row["tool"]), []).append(row)
+    return found
 
 
 def half_way():
@@ -242,9 +248,13 @@ def half_way():
 
 
 def known_row(before, lab, variant, tool):
-    """The row that there is, if it is of what lies there now."""
-    row = before.get((lab.name, variant, tool))
-    return row if row is not None and row["sources"] == sources(lab, variant) else None
+    """The first row that there is of what lies there now, and does not count a race beside the bug."""
+    now, files = sources(lab, variant), lab.source_files(variant)
+    for row in before.get((lab.name, variant, tool), ()):
+        beside = tool == "tsan" and row["found"] and not is_about_the_bug(row["said"], files)
+        if row["sources"] == now and not beside:
+            return row
+    return None
 
 
 class Progress:

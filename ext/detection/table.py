@@ -2,12 +2,16 @@
 
 import html
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 
 from racelab.lab import labs, load_labs
 
 EXT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(EXT / "detection"))
+from about_the_bug import is_about_the_bug  # noqa: E402
+
 TOOLS = {
     "racelab": "racelab",
     "tsan": "TSan",
@@ -62,6 +66,19 @@ def chapter(lab, variant):
     return (found[1], found[2]) if found else None
 
 
+def files(lab, variant):
+    """The sources of a variant; none where no lab has that name."""
+    every = [*labs(), *load_labs(EXT / "detection/more.py")]
+    return next((one.source_files(variant) for one in every if one.name == lab), [])
+
+
+def counts(row):
+    """Whether a tool has found the bug, and not something else in the same module."""
+    if not row["found"] or row.get("tool") != "tsan":
+        return row["found"]
+    return is_about_the_bug(row["said"], files(row["lab"], row["variant"]))
+
+
 def cell(row):
     """What one tool did, in a few words."""
     if row is None or row["said"] == "not here":
@@ -70,6 +87,8 @@ def cell(row):
         return row["said"]
     if not row["found"]:
         return "no"
+    if not counts(row):
+        return "something else"
     crashed = " (crash)" if row["said"].startswith(("SEGV", "BUS", "crash")) else ""
     return f"**{row['seconds']:.2g} s**{crashed}"
 
@@ -83,7 +102,7 @@ def table(recorded):
     for (lab, variant), seen in rows(recorded).items():
         where = chapter(lab, variant)
         link = f"[{where[1]}](../notebooks/{where[0]})" if where else "none"
-        name = f"`{lab}`" + ("" if variant == "broken" else f" {variant.replace('_', ' ')}")
+        name = f"`{lab}`" + ("" if variant == "broken" else f" `{variant}`")
         cells = [cell(seen.get(tool)) for tool in TOOLS]
         lines.append(f"| {name} | {link} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -93,7 +112,7 @@ def totals(recorded):
     """How many each tool found, as a table."""
     every = rows(recorded)
     lines = ["| tool | found | of |", "|---|--:|--:|"]
-    found = Counter(tool for seen in every.values() for tool, row in seen.items() if row["found"])
+    found = Counter(tool for seen in every.values() for tool, row in seen.items() if counts(row))
     ran = Counter(tool for seen in every.values() for tool, row in seen.items() if row["processes"])
     for tool, words in TOOLS.items():
         lines.append(f"| {words} | {found[tool]} | {ran[tool]} |")
@@ -110,6 +129,8 @@ def words(recorded):
             if row is None or not row["said"]:
                 continue
             before = "" if row["found"] else "not found; its processes ended: "
+            if row["found"] and not counts(row):
+                before = "not counted, a race at another place: "
             lines.append(
                 f"<li><code>{lab} {variant}</code>: {before}{html.escape(row['said'])}</li>"
             )
