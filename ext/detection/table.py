@@ -1,5 +1,6 @@
 """The page *Who finds it?* from its recording."""
 
+import functools
 import html
 import re
 import sys
@@ -53,8 +54,7 @@ def source(lab, variant):
     known = sorted(EXT.glob(f"*/{lab}_{variant}.*")) or sorted(EXT.glob(f"*/*_{variant}.*"))
     exact = [path for path in known if path.stem == f"{lab}_{variant}"]
     if not exact:  # a lab that shares its folder with others
-        every = [*labs(), *load_labs(EXT / "detection/more.py")]
-        exact = [path for one in every if one.name == lab for path in one.source_files(variant)]
+        exact = files(lab, variant)
     return exact[0] if exact else None
 
 
@@ -66,10 +66,15 @@ def chapter(lab, variant):
     return (found[1], found[2]) if found else None
 
 
+@functools.cache
+def every():
+    """All labs that have rows, by name."""
+    return {one.name: one for one in [*labs(), *load_labs(EXT / "detection/more.py")]}
+
+
 def files(lab, variant):
     """The sources of a variant; none where no lab has that name."""
-    every = [*labs(), *load_labs(EXT / "detection/more.py")]
-    return next((one.source_files(variant) for one in every if one.name == lab), [])
+    return every()[lab].source_files(variant) if lab in every() else []
 
 
 def counts(row):
