@@ -96,6 +96,10 @@ test("a link is read back, and nonsense is refused", () => {
   const single = { ...begun, fields: [], at: [], kinds: [""] }; // one kind of cost, without a name, and nothing to switch
   assert.deepEqual(parsed("round.cost...fixed", single), { unit: "round", order: "cost", kind: "", at: [], open: "fixed" });
   assert.throws(() => parsed("round.cost.1..", single));
+  const bare = { unit: "round", order: "", kind: "", at: [], open: null };
+  assert.equal(written(bare, single), "round", "no full stop at the end: mail cuts it off");
+  assert.equal(written({ ...now, open: null }, begun), "repetition.cost.2%20threads.GIL~on~Machine~one");
+  for (const text of ["round", "round.", "round....", "round..."]) assert.deepEqual(parsed(text, single), bare, text);
   for (const text of ["", "day.cost.1%20thread.GIL~off.", "round.size.1%20thread.GIL~off.", "round.cost.9.GIL~off.", "round.cost.1%20thread.GIL~5.", "round.cost.1%20thread.GIL~off.nobody"]) {
     assert.throws(() => parsed(text, begun), undefined, text);
   }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { advance, ending, enumerate, memory, parsed, play, start, turn } from "../../src/racelab/widgets/interleaver.js";
+import { advance, ending, enumerate, memory, parsed, play, start, turn, written } from "../../src/racelab/widgets/interleaver.js";
 
 const two = (steps, shared = {}, outcome = () => "done") => ({ shared, threads: [1, 2].map(() => ({ call: "f()", steps })), outcome });
 const counts = (variant) => Object.fromEntries([...enumerate(variant).outcomes].map(([label, { n }]) => [label, Number(n)]));
@@ -96,7 +96,10 @@ test("steps that go round in a circle are an error, not a frozen page", () => {
 test("a link is read, and nonsense is refused", () => {
   const read = (text) => parsed(text, [["broken", "as it is called"]], { broken: lost, hidden: lost });
   assert.deepEqual(read("broken.AB"), ["broken", "AB"]);
-  for (const text of ["", "broken", "broken.AAA", "broken.C", "other.A", "hidden.A", "toString.A", "broken.ABBAA"]) {
+  for (const text of ["broken", "broken."]) assert.deepEqual(read(text), ["broken", ""]); // mail cuts off a full stop at the end
+  assert.equal(written("broken", ""), "broken");
+  assert.equal(written("broken", "AB"), "broken.AB");
+  for (const text of ["", "brokenAB", "broken..A", "broken.AAA", "broken.C", "other.A", "hidden.A", "toString.A", "broken.ABBAA"]) {
     assert.throws(() => read(text), Error, text);
   }
 });

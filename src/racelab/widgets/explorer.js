@@ -73,10 +73,10 @@ const plainly = (x) => encodeURIComponent(x).replaceAll(".", "%2E").replaceAll("
  * on anything else. A condition that the link does not name is as the figure begins: recordings grow.
  */
 export const parsed = (text, state) => {
-  const [unit, order, kind, at, open] = text.split(".");
+  const [unit, order = "", kind = "", at = "", open = ""] = text.split(".");
   const pairs = at.split("~").map(decodeURIComponent);
   const wanted = new Map(pairs.flatMap((label, i) => (i % 2 ? [] : [[label, pairs[i + 1]]])));
-  const now = { unit, order, kind: decodeURIComponent(kind), open: decodeURIComponent(open ?? "") || null,
+  const now = { unit, order, kind: decodeURIComponent(kind), open: decodeURIComponent(open) || null,
     at: state.fields.map(({ label }, i) => wanted.get(label) ?? state.at[i]) };
   if (!UNITS.includes(unit) || !ORDERS.some(([key]) => key === order) || (state.kinds.length && !state.kinds.includes(now.kind))
     || now.at.some((value, i) => !state.fields[i].options.includes(value)) || (now.open && !state.variants.some(([key]) => key === now.open))) throw new RangeError(text);
@@ -84,7 +84,7 @@ export const parsed = (text, state) => {
 };
 
 export const written = (now, state) => [now.unit, now.order, plainly(now.kind),
-  now.at.flatMap((value, i) => [state.fields[i].label, value]).map(plainly).join("~"), plainly(now.open ?? "")].join(".");
+  now.at.flatMap((value, i) => [state.fields[i].label, value]).map(plainly).join("~"), plainly(now.open ?? "")].join(".").replace(/\.+$/, ""); // mail cuts off a full stop at the end
 
 export const render = ({ model, el }) => {
   el.classList.add("rl-living");

@@ -145,11 +145,14 @@ const changes = (before, after) => {
 
 /** "broken.ABBA" of a link; throws on anything that is no such thing. */
 export const parsed = (text, variants, scripts) => {
-  const [, name, moves] = /^(\w+)\.([ABC]*)$/.exec(text) ?? [];
+  const [, name, moves = ""] = /^(\w+)(?:\.([ABC]*))?$/.exec(text) ?? [];
   if (!variants.some(([key]) => key === name)) throw new RangeError(text);
   play(scripts[name], moves);
   return [name, moves];
 };
+
+/** The same for a link, with no full stop at its end: mail cuts that off. */
+export const written = (name, moves) => name + (moves && `.${moves}`);
 
 const share = (n, all) => `${count(Number(n))} of ${count(Number(all))} (${percent(Number(n) / Number(all))})`;
 
@@ -270,7 +273,7 @@ export const render = async ({ model, el }) => {
     event.preventDefault();
     event.stopPropagation(); // in a notebook these letters are commands
   });
-  tasks.append(shared(el, () => `${name}.${moves.slice(0, at)}`, (text) => begin(...parsed(text, state.variants, script.variants)), say) ?? "");
+  tasks.append(shared(el, () => written(name, moves.slice(0, at)), (text) => begin(...parsed(text, state.variants, script.variants)), say) ?? "");
   model.on("change:state", () => {
     state = model.get("state");
     if (counted.firstChild) all();
