@@ -151,6 +151,34 @@ def test_a_run_that_hangs_is_shown_only_where_the_text_is_about_it() -> None:
     assert known["child"].outline(row["output"].replace("hung", "   0")) is None
 
 
+def test_what_the_page_says_of_suppressions_and_of_silence_is_asked_of_each_run() -> None:
+    """Both lines that count are hidden; and a run without the wrong results is no proof of wrong results without a report."""
+    known = load_sessions("tsan")
+    hidden, logic = known["new_reference"], known["logic"]
+    (row,) = rl.recorded("tsan").rows("new_reference")
+    left = "report          1 time: data race in shelf_first, borrowed_ref_broken.c:45"
+    (seen,) = rl.recorded("tsan").rows("logic")
+
+    assert hidden.outline(row["output"]) is not None
+    assert hidden.outline(f"{row['output']}\n{left}") is None
+    assert logic.outline(seen["output"]) is not None
+    assert logic.outline(seen["output"].replace("two parts for one name", "one part")) is None
+    # The page tells of two calls, not of a section that is given up.
+    assert "--variant" not in logic.command
+
+
+def test_a_table_of_options_says_what_it_counts_as_the_page_does() -> None:
+    page = (ROOT / "notebooks/14_tsan.md").read_text(encoding="utf-8")
+    for name in ("order", "options", "suppressions", "pytest", "child"):
+        (row,) = rl.recorded("tsan").rows(name)
+        head, _, first, *_ = row["output"].splitlines()
+        # A number ends where its heading does.
+        assert re.match(r"on screen  in files  status  last line$", head), name
+        assert re.match(r" {8}\d {2} {7}[-\d] ", first), first
+    assert "*on screen*" in page
+    assert "*In files*" in page
+
+
 # ---------------------------------------------------------------------------------------------------
 # What they do
 # ---------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """two_locks.py: a report of ThreadSanitizer about a purse. Every call takes a lock, and still there is a race.
 
-The source is exercises/two_locks/given.c. Frames of the interpreter, and the ends of the paths, are left out.
+The source is exercises/two_locks/given.c. The report is shortened: frames of the interpreter and folders are left out.
 
     WARNING: ThreadSanitizer: data race (pid=1001)
       Write of size 8 at 0x7f9fb21371c0 by thread T2 (mutexes: write M0):

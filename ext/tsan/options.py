@@ -77,12 +77,12 @@ def row(what, options, words):
     last = re.sub(r" in [\d.]+s", "", said[-1]).strip("= ")[:42] if said else "(nothing)"
     files = log.count(count) if log else "-"
     print(f"{what}, {options}" if options else what)
-    print(f"{text.count(count):7}  {files:>5}  {status:>6}  {last}", flush=True)
+    print(f"{text.count(count):9}  {files:>8}  {status:>6}  {last}", flush=True)
     for matched in re.findall(r"^\d+ (?:race\w*):.*$", text, re.M):
         print(f"{'':9}suppressed: {matched}")
 
 
 if __name__ == "__main__":
-    print("reports  files  status  last line")
+    print("on screen  in files  status  last line")
     for each in GROUPS[sys.argv[1]]:
         row(*each)
