@@ -217,3 +217,17 @@ def stroke(page: Page, x: float, y: float, by_x: float, by_y: float) -> None:
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     session.detach()
+
+
+def track_lengths(page: Page, keys: Sequence[str] = ("Home", "PageUp", "End")) -> list[set[float]]:
+    """How long the track of each slider is, in px, at its ends and near one: one length each, or the thumb slips away."""
+    found = []
+    for slider in page.get_by_role("slider").all():
+        lengths = set()
+        for key in keys:
+            slider.press(key)
+            box = slider.bounding_box()
+            assert box
+            lengths.add(round(box["width"], 1))
+        found.append(lengths)
+    return found

@@ -273,6 +273,15 @@ def test_paper_and_a_viewer_without_javascript_get_all_traces(
             expect(picture).to_contain_text(way)
 
 
+def test_on_a_phone_a_slider_keeps_its_length_whatever_its_value(
+    browser: Browser, base: str
+) -> None:
+    with web.quiet(browser, base, width=390) as page:
+        show(page, base)
+        assert [len(lengths) for lengths in _figures.track_lengths(page)] == [1] * 2
+        assert web.overflow(page) == []
+
+
 def test_it_is_quick(page: Page, base: str) -> None:
     """Until it is drawn, and of a frame while the picture and the sliders are dragged over, in ms; magnified, too."""
     [drawn] = _figures.at_best(page, lambda: show(page, base))
