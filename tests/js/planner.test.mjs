@@ -20,6 +20,11 @@ test("no chance is a promise", () => {
   assert.deepEqual([0.95, 0.9999, 1, 0].map(chances), ["95\u00a0%", "99.99\u00a0%", "over 99.99\u00a0%", "under 0.01\u00a0%"]);
 });
 
+test("a chance has four digits at most, as the slider beside it", () => {
+  assert.deepEqual([0.999902, 1 - 0.999902, 0.99123, 0.0012, 0.5123].map(chances),
+    ["99.99", "0.01", "99.12", "0.12", "51"].map((shown) => `${shown}\u00a0%`));
+});
+
 test("what no failure says has the confidence that was chosen", () => {
   assert.equal(below(100, 0.95), "the rate is below 3\u00a0% (95\u00a0% sure)");
   assert.equal(below(100, 0.9999), "the rate is below 8.8\u00a0% (99.99\u00a0% sure)");
@@ -27,7 +32,8 @@ test("what no failure says has the confidence that was chosen", () => {
 });
 
 test("times and powers of ten read well", () => {
-  assert.deepEqual([90, 3600 * 5, 0.002].map(duration), ["90 s", "5 h", "0.002 s"]);
+  assert.deepEqual([90, 3600 * 5, 1.5, 0.9999, 0.0044, 0.00061, 1e-9].map(duration),
+    ["90 s", "5 h", "1.5 s", "1 s", "4.4 ms", "610 µs", "under 1 µs"]);
   assert.deepEqual([1, 1000, 1e6].map(decade), ["1", "1,000", "10⁶"]);
 });
 

@@ -24,7 +24,11 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     figure = living.planner(
         0.001,
         speeds={"runs": 1e6, "rounds": 1e3},
-        presets=[{"name": "rare", "p": 1e-5, "speed": "rounds"}, {"name": "frequent", "p": 0.3}],
+        presets=[
+            {"name": "rare", "p": 1e-5, "speed": "rounds"},
+            {"name": "frequent", "p": 0.3},
+            {"name": "slow", "p": 0.02, "speed": "rounds of slow", "per_s": 80_895},
+        ],
     )
     with _figures.pages(tmp_path_factory.mktemp("planner"), {"index": figure}) as address:
         yield address
@@ -146,6 +150,15 @@ def test_paper_and_a_viewer_without_javascript_get_the_picture(
     page.emulate_media(media="screen")
 
 
+def test_on_a_phone_a_slider_keeps_its_length_whatever_its_value(
+    browser: Browser, base: str
+) -> None:
+    with web.quiet(browser, base, width=390) as page:
+        show(page, base)
+        assert [len(lengths) for lengths in _figures.track_lengths(page)] == [1] * 3
+        assert web.overflow(page) == []
+
+
 def test_it_is_quick(page: Page, base: str) -> None:
     """Until it is drawn, and of a frame while each of the sliders is dragged, in ms."""
     [drawn] = _figures.at_best(page, lambda: show(page, base))
@@ -210,6 +223,16 @@ def test_a_recorded_rate_has_one_kind_of_time_in_its_link_too(page: Page) -> Non
     page.evaluate("() => { location.hash = 'planner=0.00001,0.95,299572,rare'; }")
     expect(page.get_by_role("combobox", name="Recorded")).to_have_value("0")
     expect(times).to_have_text(["at 1,000 rounds a second"])
+
+
+def test_a_rate_that_was_recorded_with_a_speed_has_that_one(page: Page) -> None:
+    page.get_by_role("combobox", name="Recorded").select_option(label="slow: 2\u00a0%")
+    expect(page.locator(".rl-says").get_by_text("a second")).to_have_text(
+        ["at 80,895 rounds of slow a second, as recorded"]
+    )
+    expect(page.locator(".rl-says")).to_contain_text("1.8 ms")
+    page.get_by_role("slider", name="Rate per run").press("ArrowRight")
+    expect(page.locator(".rl-says").get_by_text("a second")).to_have_count(2)
 
 
 def test_a_link_brings_the_same_view_back_by_names(page: Page, base: str) -> None:

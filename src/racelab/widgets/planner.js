@@ -12,15 +12,19 @@ export const needed = (p, sure) => Math.max(1, Math.ceil(Math.log1p(-sure) / Mat
 /** Below which rate are we, with this confidence, after n runs without a failure? */
 export const bound = (n, sure) => -Math.expm1(Math.log1p(-sure) / n);
 
-/** A chance in words; never a promise. */
-export const chances = (p) => (p >= 0.99995 ? "over 99.99\u00a0%" : p < 0.00005 ? "under 0.01\u00a0%" : percent(p));
+/** A chance in words; never a promise, and no finer than what the slider can be set to. */
+export const chances = (p) => (p >= 0.99995 ? "over 99.99\u00a0%" : p < 0.00005 ? "under 0.01\u00a0%"
+  : p > 0.99 || p < 0.01 ? `${Number((100 * p).toFixed(2))}\u00a0%` : percent(p));
 
-/** A time: 0.02 s, 3 min, 5 h, 12 days. */
+/** A time: 20 ms, 3 min, 5 h, 12 days. */
 export const duration = (seconds) => {
   for (const [unit, size] of [["years", 31557600], ["days", 86400], ["h", 3600], ["min", 60]]) {
     if (seconds >= 2 * size) return `${count(seconds / size)} ${unit}`;
   }
-  return seconds >= 1e-3 ? `${significant(seconds)} s` : seconds >= 1e-6 ? `${significant(seconds * 1e6)} µs` : "under 1 µs";
+  for (const [unit, size] of [["s", 1], ["ms", 1e-3], ["µs", 1e-6]]) {
+    if (seconds >= 0.995 * size) return `${significant(seconds / size)} ${unit}`; // 999 ms would be written as 1,000
+  }
+  return "under 1 µs";
 };
 
 /** A power of ten for an axis: 1, 10, 100, 1,000, 10⁴ ... */
@@ -92,13 +96,15 @@ export const render = ({ model, el }) => {
     ask();
     const { unit } = state;
     const chance = detection(now.p, now.n);
-    const speed = state.presets[now.known]?.speed;
+    const { speed, per_s: own } = state.presets[now.known] ?? {};
+    // A rate that was recorded with a speed has that one; another lab's rounds may take a hundred times as long.
+    const speeds = own ? [{ name: speed, per_s: own }] : state.speeds.filter(({ name }) => name === (speed ?? name));
+    const which = own ? ", as recorded" : speed ? "" : ", if that is what you count";
     const trials = `${count(now.n)} ${unit}${now.n === 1 ? "" : "s"}`;
     const rows = [
       [trials, `show${now.n === 1 ? "s" : ""} a bug of this rate with a chance of ${chances(chance)}, and miss${now.n === 1 ? "es" : ""} it with ${chances(1 - chance)}`],
       [`0 of ${count(now.n)} failed`, `says: ${below(now.n, now.level)}`],
-      ...state.speeds.filter(({ name }) => name === (speed ?? name))
-        .map(({ name, per_s }) => [duration(now.n / per_s), `at ${count(per_s)} ${name} a second${speed ? "" : ", if that is what you count"}`]),
+      ...speeds.map(({ name, per_s }) => [duration(now.n / per_s), `at ${count(per_s)} ${name} a second${which}`]),
     ];
     says.replaceChildren(...rows.map(([term, text]) => h("div", {}, h("dt", {}, term), h("dd", {}, text))));
     say(`${trials} at a rate of ${percent(now.p)}: seen with ${chances(chance)}.`);
