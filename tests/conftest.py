@@ -1,13 +1,19 @@
-"""What all tests share: the count of verdicts that the racing tests could not reach."""
+"""What all tests share: Ctrl-C for their children, the count of verdicts that the racing tests could not reach."""
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+# A shell without job control starts what runs in its background with Ctrl-C ignored, and a child inherits that:
+# the tests of Ctrl-C would wait for ever.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
