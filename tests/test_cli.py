@@ -209,6 +209,42 @@ def test_save_writes_a_script_that_runs_without_racelab(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 1
+    assert f"run it with `{sys.executable} {target}`" in done.stdout
+    assert "nothing forbidden" not in done.stdout
     assert "import racelab" not in target.read_text()
     assert alone.returncode == 1, alone.stderr
     assert "error(LookupError)  FORBIDDEN" in alone.stdout
+
+
+def test_a_script_of_a_race_that_showed_nothing_says_so(tmp_path: Path) -> None:
+    target = tmp_path / "repro.py"
+    done = run(
+        "race", "lost_update", "--variant", "fixed", "--count", "1", "--rounds", "50",
+        "--save", str(target),
+    )  # fmt: skip
+
+    assert f"nothing forbidden was seen; script written all the same. wrote {target}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--plot", "x.foo"], "--plot x.foo: end the name in .svg, .png or .pdf."),
+        (["--plot", "/nope/x.svg"], "--plot /nope/x.svg: there is no folder /nope"),
+        (["--save", "/nope/x.py"], "/nope/x.py cannot be written: there is no folder /nope"),
+        (["--save", "setup.py"], "setup.py was not written by racelab and stays as it is"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_the_race(
+    words: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    commands = [["race"], ["scan"]] if words[0] == "--plot" else [["race"]]
+    for command in commands:
+        assert main([*command, "lost_update", *words]) == 2
+        captured = capsys.readouterr()
+        assert said in captured.err
+        assert captured.out == ""  # no table: nothing was raced

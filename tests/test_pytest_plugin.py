@@ -179,14 +179,74 @@ def test_a_failing_race_saves_a_script_that_reproduces_it(project: Path) -> None
         "import os\ndef go():\n    raise KeyError('no')\ndef test_it(race):\n    race(go, go, count=1, rounds=5)\n"
     )
     _, said = pytest_in(project, "test_save.py", "--race-save=scripts")
-    script = project / "scripts" / "test_it.py"
+    script = project / "scripts" / "race_it.py"
     done = subprocess.run(
         [sys.executable, "-I", "-S", str(script), "2"], capture_output=True, text=True, timeout=60
     )
 
-    assert "Stand-alone script: scripts/test_it.py" in said
+    assert "Stand-alone script: scripts/race_it.py" in said
+    assert f"Run it with: {sys.executable} scripts/race_it.py" in said
     assert done.returncode == 1, done.stderr
     assert "error(KeyError)" in done.stdout
+
+
+TALLY = """\
+from pathlib import Path
+import racelab as rl
+
+Counter = rl.load(rl.compile(Path(__file__).with_name("stranger.c"))).Counter
+
+def test_stranger(race):
+    race("bump", "bump", setup=Counter, check=lambda counter: counter.value() == 2, widen=True, rounds=100, count=1)
+"""
+
+
+def test_a_script_never_takes_the_place_of_a_file_of_somebody_else(tmp_path: Path) -> None:
+    """A class in C without a text signature, in a file named as its test, saved into the suite's own folder."""
+    (tmp_path / "stranger.c").write_text(COUNTER)
+    (tmp_path / "test_stranger.py").write_text(TALLY)
+    first, said = pytest_in(tmp_path, "--race-save=.")
+    script = tmp_path / "race_stranger.py"
+    second, again = pytest_in(tmp_path, "--race-save=.")
+
+    assert (tmp_path / "test_stranger.py").read_text() == TALLY
+    assert "Stand-alone script: race_stranger.py" in said, said
+    assert first == second == {"test_stranger": "failure"}, again  # the script is not collected
+    assert "Stand-alone script: race_stranger.py" in again  # our own file may be written anew
+
+    script.write_text("mine = 1\n")
+    _, third = pytest_in(tmp_path, "--race-save=.")
+
+    assert script.read_text() == "mine = 1\n"
+    assert "race_stranger.py was not written by racelab and stays as it is" in third
+
+
+def test_a_saved_script_finds_what_racelab_compiled_after_the_cache_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "stranger.c").write_text(COUNTER)
+    (tmp_path / "test_stranger.py").write_text(TALLY)
+    _, said = pytest_in(tmp_path, "--race-save=races")
+    files = tmp_path / "races" / "race_stranger_files"
+    script = tmp_path / "races" / "race_stranger.py"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(script), "0.1"], capture_output=True, text=True, timeout=60
+    )
+
+    assert {path.suffix for path in files.iterdir()} == {".so", ".c"}, said
+    assert done.returncode in (0, 1), done.stderr
+    assert "holds" in done.stdout
+    assert ".cache" not in script.read_text()
+
+
+def test_tests_of_one_name_do_not_share_a_script(project: Path) -> None:
+    body = "def go():\n    raise KeyError('no')\ndef test_it(race):\n    race(go, go, count=1, rounds=5)\n"
+    for name in ("test_one.py", "test_two.py"):
+        (project / name).write_text(body)
+    pytest_in(project, "test_one.py", "test_two.py", "--race-save=races")
+
+    assert sorted(path.name for path in (project / "races").glob("*.py")) == [
+        "race_it.py",
+        "race_it_2.py",
+    ]
 
 
 def test_wrong_arguments_are_one_sentence(project: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -106,5 +107,112 @@ def seen_for(lab: Lab, seen: Result) -> Result:
 def test_a_folder_that_is_not_there_is_named() -> None:
     lab = demo()
 
-    with pytest.raises(ValueError, match="cannot be written"):
+    with pytest.raises(ValueError, match="there is no folder /no/folder"):
         save("/no/folder/repro.py", lab, race(lab))
+
+
+def test_a_file_of_somebody_else_stays(tmp_path: Path) -> None:
+    lab, mine = demo(), tmp_path / "mine.py"
+    mine.write_text("answer = 42\n")
+
+    with pytest.raises(ValueError, match=r"mine\.py was not written by racelab"):
+        save(mine, lab, race(lab))
+    assert mine.read_text() == "answer = 42\n"
+    ours = save(tmp_path / "ours.py", lab, race(lab))
+    assert save(ours, lab, race(lab)) == ours
+
+
+def odd(_state: object, returned: Sequence[int], _threads: int) -> str:
+    """A label that no docstring may break on."""
+    return f'{sum(returned)} """ \\x'
+
+
+def test_what_the_lab_did_not_declare_is_forbidden_in_the_script_too(tmp_path: Path) -> None:
+    lab = replace(demo(), observe=odd, outcomes={"right": ACCEPTABLE})
+    target = save(tmp_path / "repro.py", lab, race(lab))
+    alone = run_alone(target)
+
+    assert alone.returncode == 1, alone.stderr
+    assert alone.stdout.rstrip().endswith("FORBIDDEN")
+    assert "  FORBIDDEN\nSeen by" in target.read_text()
+
+
+def test_a_pattern_grades_in_the_script_as_in_the_table(tmp_path: Path) -> None:
+    lab = replace(demo(), observe=odd, outcomes={"4 *": ACCEPTABLE})
+    seen = race(lab)
+    target = save(tmp_path / "repro.py", lab, seen)
+    alone = run_alone(target)
+
+    assert not seen.forbidden
+    assert alone.returncode == 0, alone.stdout + alone.stderr
+    assert "FORBIDDEN" not in alone.stdout
+    assert "Seen by racelab: nothing forbidden; " in target.read_text()
+
+
+def test_a_script_says_first_that_an_interpreter_has_a_gil(tmp_path: Path) -> None:
+    ordinary = with_gil()
+    lab = demo()
+    target = save(tmp_path / "repro.py", lab, race(lab))
+    done = subprocess.run([ordinary, str(target)], capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert f"with a GIL: run this with {sys.executable}" in done.stderr
+
+
+def test_a_script_that_is_imported_races_nothing(tmp_path: Path) -> None:
+    lab = demo()
+    save(tmp_path / "repro.py", lab, race(lab))
+    done = subprocess.run(
+        [sys.executable, "-c", "import repro; print('here')", "not", "numbers"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+    assert done.stdout == "here\n", done.stderr
+
+
+def test_a_script_has_its_module_beside_it(tmp_path: Path) -> None:
+    lab = load_labs(EXT / "lost_update" / "lab.py")[0]
+    target = save(tmp_path / "repro.py", lab, race(lab, "broken", rounds=10, count=1))
+    names = {path.name.partition(".")[0] for path in (tmp_path / "repro_files").iterdir()}
+
+    assert "lost_update_broken" in names
+    assert str(Path.home()) not in target.read_text().replace(sys.executable, "")
+    assert run_alone(target).returncode in (0, 1)
+
+
+def observe(_state: object, returned: Sequence[int], threads: int) -> str:
+    """Named as people name it, and as the harness does."""
+    return call(returned, threads)
+
+
+def call(returned: Sequence[int], threads: int) -> str:
+    """A helper with a name that a script could want for itself."""
+    return grade(None, returned, threads)
+
+
+def test_functions_keep_their_names_in_the_script(tmp_path: Path) -> None:
+    lab = replace(demo(), observe=observe)
+    alone = run_alone(save(tmp_path / "repro.py", lab, race(lab)))
+
+    assert alone.returncode == 0, alone.stderr
+    assert alone.stdout.split()[-1] == "right"
+
+
+def run_alone(script: Path) -> subprocess.CompletedProcess[str]:
+    """The script, by an interpreter that finds no packages."""
+    command = [sys.executable, "-I", "-S", str(script), "0.2"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def with_gil() -> str:
+    """An interpreter that is not free-threaded."""
+    ask = "import sysconfig; print(sysconfig.get_config_var('Py_GIL_DISABLED') or 0)"
+    for name in ("/usr/bin/python3", "python3"):
+        found = shutil.which(name)
+        if found is None:
+            continue
+        said = subprocess.run([found, "-c", ask], capture_output=True, text=True, timeout=60).stdout
+        if said.strip() == "0":
+            return found
+    pytest.skip("no interpreter with a GIL here")

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 __all__ = ["main"]
 
 COULD_NOT_RUN = 2
 INTERRUPTED = 130
+FIGURES = (".svg", ".png", ".pdf")
 
 _Command = Callable[[argparse.Namespace], int]
 
@@ -167,6 +170,12 @@ def _race(options: argparse.Namespace) -> int:
     from racelab.lab import find_lab
     from racelab.racing import race
 
+    if options.save:
+        from racelab.repro import check_target
+
+        check_target(options.save)
+    if options.plot:
+        _check_figure(options.plot)
     lab = find_lab(options.lab)
     threads = options.threads or lab.allowed_threads[0]
     offsets = None
@@ -197,11 +206,17 @@ def _race(options: argparse.Namespace) -> int:
     )
     print(json.dumps(result.as_json()) if options.json else result)
     if options.save:
-        from racelab.repro import save
+        from racelab.repro import interpreter_of, save
 
         save(options.save, lab, result)
         if not options.json:
-            print(f"\nwrote {options.save}: run it with `python {options.save}`")
+            words = shlex.join([interpreter_of(result), options.save])
+            doubt = (
+                ""
+                if result.forbidden
+                else "nothing forbidden was seen; script written all the same. "
+            )
+            print(f"\n{doubt}wrote {options.save}: run it with `{words}`")
     if options.plot:
         _save_figure(result.plot(), options.plot)
     if options.lab == lab.name:  # of the book; what people race of their own is their own affair
@@ -228,6 +243,8 @@ def _add_scan(commands: Any) -> None:
 def _scan(options: argparse.Namespace) -> int:
     from racelab.racing import SEARCH_ROUNDS, scan_offsets
 
+    if options.plot:
+        _check_figure(options.plot)
     offsets = None
     if options.offsets:
         try:
@@ -254,6 +271,17 @@ def _scan(options: argparse.Namespace) -> int:
     if options.plot:
         _save_figure(scan.plot(), options.plot)
     return 1 if any(point["hits"] for point in scan.points) else 0
+
+
+def _check_figure(path: str) -> None:
+    """Refuse a place or a format that a figure cannot have, before a race is run for it."""
+    target = Path(path)
+    if target.suffix not in FIGURES:
+        raise ValueError(
+            f"--plot {path}: end the name in {', '.join(FIGURES[:-1])} or {FIGURES[-1]}."
+        )
+    if not target.parent.is_dir():
+        raise ValueError(f"--plot {path}: there is no folder {target.parent}; make it.")
 
 
 def _save_figure(axes: Any, path: str) -> None:

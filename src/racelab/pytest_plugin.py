@@ -11,13 +11,17 @@ pytest-run-parallel, pytest-xdist and pytest-timeout.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from racelab.build import BuildError
 
 if TYPE_CHECKING:
     from racelab.build import Built
@@ -29,6 +33,8 @@ __all__ = ["Racer", "race"]
 Body = "str | Callable[..., object] | Actor"
 
 _races = pytest.StashKey[list[str]]()
+#: Scripts that this run wrote, and for which test.
+_scripts = pytest.StashKey[dict[Path, str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,13 +46,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--race-threads", type=int, metavar="T", help="threads per race; default: its actors"
     )
     group.addoption(
-        "--race-save", metavar="DIR", help="write a stand-alone script for each race that fails"
+        "--race-save",
+        metavar="DIR",
+        help="write a stand-alone script, race_<test>.py, for each race that fails",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Where the summary's lines are gathered."""
     config.stash[_races] = []
+    config.stash[_scripts] = {}
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -106,6 +115,7 @@ class Racer:
         from racelab.racing import race as run
 
         config = self.request.config
+        modules = tuple(modules)
         team = threads or config.getoption("--race-threads") or len(actors)
         lab = self._lab(actors, setup, check, outcomes, observe, allow, max(team, len(actors)))
         result = run(
@@ -117,7 +127,7 @@ class Racer:
             progress=False,
             **options,
         )
-        self._report(lab, result)
+        self._report(lab, result, modules)
         return result
 
     def _lab(
@@ -152,7 +162,7 @@ class Racer:
             threads=[team],
         )
 
-    def _report(self, lab: Lab, result: Result) -> None:
+    def _report(self, lab: Lab, result: Result, modules: Sequence[Built | str | Path]) -> None:
         node = self.request.node
         node.add_report_section("call", "racelab", str(result))
         node.user_properties.append(("racelab", json.dumps(result.as_json())))
@@ -160,26 +170,36 @@ class Racer:
         self.request.config.stash[_races].append(f"{node.nodeid}: {rate or 'could not run'}")
         if result.exit_status == 1:
             pytest.fail(
-                f"{_first_words(result)}\n\n{result}{self._saved(lab, result)}", pytrace=False
+                f"{_first_words(result)}\n\n{result}{self._saved(lab, result, modules)}",
+                pytrace=False,
             )
         if result.exit_status == 2:
             pytest.fail(f"the race could not be run\n\n{result}", pytrace=False)
         if result.exit_status == 3:
             pytest.skip("inconclusive: the built-in known race shows nothing here either")
 
-    def _saved(self, lab: Lab, result: Result) -> str:
+    def _saved(self, lab: Lab, result: Result, modules: Sequence[Built | str | Path]) -> str:
         folder = self.request.config.getoption("--race-save")
         if not folder:
-            return "\n\nFor a stand-alone script: --race-save=DIR"
-        from racelab.repro import save
+            return "\n\nFor a stand-alone script: --race-save=races"
+        from racelab.repro import interpreter_of, save
 
-        target = Path(folder) / f"{lab.name}.py"
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            save(target, lab, result)
-        except ValueError as error:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            target = self._place(Path(folder), lab.name)
+            save(target, lab, result, modules)
+            run = shlex.join([interpreter_of(result), str(target)])
+        except (OSError, ValueError, BuildError) as error:
             return f"\n\nNo stand-alone script: {error}"
-        return f"\n\nStand-alone script: {target}"
+        return f"\n\nStand-alone script: {target}\nRun it with: {run}"
+
+    def _place(self, folder: Path, name: str) -> Path:
+        """Where this test's script goes: a name that pytest does not collect, and no other test's."""
+        plain = re.sub(r"(_test)+$", "", name.removeprefix("test_")) or name
+        mine, taken = self.request.node.nodeid, self.request.config.stash[_scripts]
+        ends = itertools.chain([""], (f"_{number}" for number in itertools.count(2)))
+        places = (folder / f"race_{plain}{end}.py" for end in ends)
+        return next(place for place in places if taken.setdefault(place, mine) == mine)
 
 
 def _first_words(result: Result) -> str:

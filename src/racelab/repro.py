@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
+import shutil
+import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from racelab.build import compile
+from racelab.build import Built, compile, loaded_modules
 from racelab.lab import Actor, Invariant, Lab
+from racelab.lastrace import facts_of
 from racelab.result import Result
 
-__all__ = ["save", "script"]
+__all__ = ["check_target", "interpreter_of", "save", "script"]
+
+#: First line of every script that we write: what lacks it is somebody else's, and is never overwritten.
+MARKER = "# Written by racelab to show a race again. racelab may overwrite this file."
 
 _TEMPLATE = '''\
-"""{title}: {question}
+{marker}
+"""{about}
 
 Stand-alone: needs Python and the module, nothing else. It shows the race more slowly than racelab,
 whose C core releases threads more sharply, and it may crash or hang: that is what it is for.
 
-    python {file} [SECONDS] [MODULE.so]
+    {python} {file} [SECONDS] [MODULE.so]
 
 {seen}
 """
@@ -31,39 +40,50 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 import sys
+import sysconfig
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
-SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
-MODULE = sys.argv[2] if len(sys.argv) > 2 else {path!r}
+ARGUMENTS = sys.argv[1:] if __name__ == "__main__" else []
+SECONDS = float(ARGUMENTS[0]) if ARGUMENTS else 10.0
+MODULE = ARGUMENTS[1] if len(ARGUMENTS) > 1 else None
 NAME = {name!r}
+FILES = Path(__file__).resolve().with_name({files!r})
 THREADS = {threads}
 BATCH = 1000
-FORBIDDEN = {forbidden!r}
+GRADES = {grades!r}
+
+if {free_threaded} and not sysconfig.get_config_var("Py_GIL_DISABLED"):
+    sys.exit(f"{{sys.executable}} is a Python with a GIL: run this with {python}, or another free-threaded one.")
 
 
-def load():
+def load_module():
     """The module under study."""
+    sys.path.insert(0, str(FILES))
     if MODULE is None:
         return importlib.import_module(NAME) if NAME else None
-    spec = importlib.util.spec_from_file_location(NAME, MODULE)
+    name = NAME or Path(MODULE).name.partition(".")[0]
+    spec = importlib.util.spec_from_file_location(name, MODULE)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    sys.modules[name] = module
     return module
 
 
-module = load()
+module = load_module()
 {definitions}
 
-setup = {setup}
-actors = [{actors}]
-bursts = {bursts}
+make_state = {setup}
+bodies = [{actors}]
+bursts_of = {bursts}
 {observe}
 
 
-def call(body, state):
+def call_once(body, state):
     """One call; an exception is what it returns."""
     try:
         return body(state)
@@ -71,34 +91,44 @@ def call(body, state):
         return error
 
 
-def act(me, states, turn, returned):
+def act_in_turn(me, states, turn, returned):
     """Meet the others before every round, then call."""
     others = [other for other in range(THREADS) if other != me]
-    body = actors[me]
+    body = bodies[me]
     for number, state in enumerate(states):
         turn[me] = number
         for other in others:
             while turn[other] < number:
                 pass
-        for _ in range(bursts[me]):
-            returned[me].append(call(body, state))
+        for _ in range(bursts_of[me]):
+            returned[me].append(call_once(body, state))
 
 
-def label(state, values):
+def label_of(state, values):
     """What came out of a round."""
     for value in values:
         if isinstance(value, Exception):
             return f"error({{type(value).__name__}})"
-    return str(observe(state, tuple(values), THREADS))
+    return str(observe_round(state, tuple(values), THREADS))
 
 
-def batch(seen):
+def grade_of(name):
+    """What the lab thinks of an outcome; what it did not declare is forbidden."""
+    if name in GRADES:
+        return GRADES[name]
+    for pattern, found in GRADES.items():
+        if "*" in pattern and re.fullmatch(re.escape(pattern).replace(r"\\*", ".*"), name):
+            return found
+    return "FORBIDDEN"
+
+
+def race_batch(seen):
     """Race over fresh states, then look at each."""
-    states = [setup() for _ in range(BATCH)]
+    states = [make_state() for _ in range(BATCH)]
     turn = [-1] * THREADS
     returned = [[] for _ in range(THREADS)]
     threads = [
-        threading.Thread(target=act, args=(me, states, turn, returned)) for me in range(THREADS)
+        threading.Thread(target=act_in_turn, args=(me, states, turn, returned)) for me in range(THREADS)
     ]
     for thread in threads:
         thread.start()
@@ -107,32 +137,43 @@ def batch(seen):
     for number, state in enumerate(states):
         values = []
         for me in range(THREADS):
-            values += returned[me][number * bursts[me] : (number + 1) * bursts[me]]
-        seen[label(state, values)] += 1
+            values += returned[me][number * bursts_of[me] : (number + 1) * bursts_of[me]]
+        seen[label_of(state, values)] += 1
 
 
-def main():
+def race_until_seen():
     """Race until something forbidden was seen, or the time is over."""
     if getattr(sys, "_is_gil_enabled", lambda: True)():
         print("The GIL is on: most races of native code will not show.")
     seen = Counter()
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
-        batch(seen)
-        if any(seen[name] for name in seen if name in FORBIDDEN or name not in {known!r}):
+        race_batch(seen)
+        if any(grade_of(name) == "FORBIDDEN" for name in seen):
             break
     for name, count in seen.most_common():
-        print(f"{{count:>10,}}  {{name}}{{'  FORBIDDEN' if name in FORBIDDEN else ''}}")
-    return 1 if any(name not in {known!r} for name in seen) else 0
+        print(f"{{count:>10,}}  {{name}}{{'  FORBIDDEN' if grade_of(name) == 'FORBIDDEN' else ''}}")
+    return 1 if any(grade_of(name) == "FORBIDDEN" for name in seen) else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(race_until_seen())
 '''
 
 
+#: Names of the script's own, which no function of a lab may have there.
+_OWN = {
+    "module",
+    "make_state",
+    "bodies",
+    "bursts_of",
+    "observe_round",
+    *re.findall(r"^def (\w+)", _TEMPLATE, re.M),
+}
+
 _INVARIANT = '''
 
-def observe(state, returned, threads):
+def observe_round(state, returned, threads):
     """Ask the check."""
     try:
         answer = {check}(*(state, returned, threads)[:{takes}])
@@ -142,18 +183,109 @@ def observe(state, returned, threads):
     return {failed!r} if answer is False else {holds!r}'''
 
 
-def save(path: str | Path, lab: Lab, result: Result) -> Path:
-    """Write the script for a race that was run.
+def save(
+    path: str | Path,
+    lab: Lab,
+    result: Result,
+    modules: Iterable[Built | str | Path] = (),
+) -> Path:
+    """Write the script for a race that was run, and beside it the modules that racelab has compiled for it.
+
+    They go with their sources into a folder named after the script: ``races/race_add_files/``.
+
+    Args:
+        path: where the script goes. A file that we did not write is never overwritten.
+        lab: what was raced.
+        result: what came of it; also if nothing forbidden was seen.
+        modules: what the race was given besides the lab's own.
 
     Raises:
-        ValueError: the lab's callables cannot be written down, or the file cannot be written.
+        BuildError: the lab's module does not compile any more.
+        ValueError: the lab's callables cannot be written down, or a file cannot be written.
     """
     target = Path(path)
+    check_target(target)
+    text = script(lab, result, target.name)
     try:
-        target.write_text(script(lab, result, target.name), encoding="utf-8")
+        target.write_text(text, encoding="utf-8")
+        _put_beside(target, _needed(lab, result, modules, text))
+    except OSError as error:
+        raise ValueError(
+            f"{error.filename or target} cannot be written: {error.strerror}."
+        ) from error
+    return target
+
+
+def check_target(path: str | Path) -> None:
+    """Refuse a place that a script cannot go to, before a race is run for it.
+
+    Raises:
+        ValueError: the folder is not there, or the file is not one that we wrote.
+    """
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise ValueError(
+            f"{target} cannot be written: there is no folder {target.parent}; make it."
+        )
+    try:
+        with target.open(encoding="utf-8", errors="replace") as file:
+            first = file.readline().rstrip()
+    except FileNotFoundError:
+        return
     except OSError as error:
         raise ValueError(f"{target} cannot be written: {error.strerror}.") from error
-    return target
+    if first != MARKER:
+        raise ValueError(
+            f"{target} was not written by racelab and stays as it is: give another name."
+        )
+
+
+def _needed(
+    lab: Lab, result: Result, modules: Iterable[Built | str | Path], text: str
+) -> list[tuple[Path, list[Path]]]:
+    """Each module that the script must find, with its sources, where we know them."""
+    own = _module_of(lab, result)
+    found = [(own.path, lab.source_files(result.variant))] if own else []
+    for item in [*loaded_modules(), *modules, *_beside(lab)]:
+        file = item.path if isinstance(item, Built) else Path(item)
+        name = item.name if isinstance(item, Built) else file.name.partition(".")[0]
+        if re.search(
+            rf"^(import {name}\b|from {name} import|NAME = '{name}'$)", text, re.MULTILINE
+        ):
+            found.append((file, [Path(item.source)] if isinstance(item, Built) else []))
+    return found
+
+
+def _beside(lab: Lab) -> Iterator[Path]:
+    """Modules that were built into the folder of the lab's file."""
+    for name in lab.modules:
+        for suffix in EXTENSION_SUFFIXES:
+            if (lab.folder / f"{name}{suffix}").is_file():
+                yield lab.folder / f"{name}{suffix}"
+                break
+
+
+def _put_beside(target: Path, needed: list[tuple[Path, list[Path]]]) -> None:
+    for module, sources in needed:
+        folder = target.with_name(f"{target.stem}_files")
+        folder.mkdir(exist_ok=True)
+        for file in (module, *(source for source in sources if source.is_file())):
+            # Not over the file in place: a process that has it loaded would lose its code.
+            fresh = folder / f".{file.name}.new"
+            shutil.copyfile(file, fresh)
+            fresh.replace(folder / file.name)
+
+
+def _module_of(lab: Lab, result: Result) -> Built | None:
+    files = lab.source_files(result.variant)
+    if not files:
+        return None
+    return compile(
+        files,
+        flags=[str(flag) for flag in lab.flags],
+        python=facts_of(result)["python"] or None,
+        sanitizer=result.sanitizer,
+    )
 
 
 def script(lab: Lab, result: Result, file: str = "repro.py") -> str:
@@ -164,25 +296,22 @@ def script(lab: Lab, result: Result, file: str = "repro.py") -> str:
     """
     writer = _Writer()
     cast = lab.cast(result.threads)
-    files = lab.source_files(result.variant)
-    built = compile(files, flags=[str(flag) for flag in lab.flags]) if files else None
+    built = _module_of(lab, result)
     name = built.name if built else next(iter(lab.modules), None)
     actors = [writer.actor(lab, actor) for actor in cast]
     setup = writer.setup(lab)
     observe = writer.observe(lab)
-    seen = "\n".join(f"Seen by racelab: {line}" for line in _seen(result))
     return _TEMPLATE.format(
-        title=result.title,
-        question=lab.question,
+        marker=MARKER,
+        about=_quoted(f"{result.title}: {lab.question or 'a race'}"),
         file=file,
-        seen=seen,
-        path=str(built.path) if built else None,
+        files=f"{Path(file).stem}_files",
+        python=interpreter_of(result),
+        seen=_quoted("\n".join(f"Seen by racelab: {line}" for line in _seen(result))),
         name=name,
         threads=result.threads,
-        forbidden=sorted(k for k, g in result.grades.items() if g.name == "FORBIDDEN"),
-        known=sorted(
-            k for k, g in result.grades.items() if g.name in ("ACCEPTABLE", "INTERESTING")
-        ),
+        grades={label: grade.name for label, grade in lab.outcomes.items()},
+        free_threaded=result.gil is False,
         definitions="\n\n".join(writer.definitions.values()),
         setup=setup,
         actors=", ".join(actors),
@@ -191,9 +320,22 @@ def script(lab: Lab, result: Result, file: str = "repro.py") -> str:
     )
 
 
+def interpreter_of(result: Result) -> str:
+    """Full path of the interpreter that a race was run with, for the line that says how to run its script."""
+    return str(facts_of(result)["python"] or sys.executable)
+
+
+def _quoted(text: str) -> str:
+    """Text as it may stand in a docstring."""
+    return text.replace("\\", r"\\").replace('"""', r"\"\"\"")
+
+
 def _seen(result: Result) -> Iterator[str]:
     for label, count in result.outcomes.items():
-        yield f"{label}: {count:,}"
+        grade = "  FORBIDDEN" if label in result.forbidden else ""
+        yield f"{label}: {count:,}{grade}"
+    if not result.forbidden:
+        yield "nothing forbidden; this script was asked for all the same."
     yield result.conditions()
 
 
@@ -241,7 +383,7 @@ class _Writer:
             body = f"repr(state.{lab.observe})"
         else:
             body = f"{self.reference(lab.observe)}(state, returned, threads)"
-        return f"\n\ndef observe(state, returned, threads):\n    return {body}"
+        return f"\n\ndef observe_round(state, returned, threads):\n    return {body}"
 
     def reference(self, function: Any) -> str:
         """The name of a callable, defined at the top of the script."""
@@ -257,6 +399,10 @@ class _Writer:
             if function.__name__.isidentifier()
             else f"function_{len(self.definitions)}"
         )
+        if name in _OWN:
+            raise ValueError(
+                f"the script has a {name} of its own: give your function another name."
+            )
         if name not in self.definitions:
             self.definitions[name] = ""  # it may refer to itself
             self._needs(function)
@@ -301,7 +447,10 @@ def _names(code: CodeType) -> Iterator[str]:
 
 
 def _required(function: Callable[..., object]) -> int:
-    parameters = inspect.signature(function).parameters.values()
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # most types written in C have no text signature
+        return 0
     return sum(p.default is p.empty and p.kind <= p.POSITIONAL_OR_KEYWORD for p in parameters)
 
 
