@@ -173,12 +173,29 @@ def test_fresh_races_take_the_place_of_the_recorded_ones() -> None:
     figure = living.interleaver("lost_update", races={"fixed": race})
 
     assert figure.state["observed"]["fixed"] == {"all counted": race.outcomes["all counted"]}
+    rounds = {
+        one: f"{sum(recorded('lost_update').result(one).outcomes.values()):,}"
+        for one in ("broken", "fixed")
+    }
     assert figure.state["source"] == {
-        "broken": "Seen in recorded races",
-        "fixed": "Seen in today's races",
+        "broken": f"Seen in {rounds['broken']} rounds recorded (a hang or a crash counts as one)",
+        "fixed": f"Seen in {rounds['fixed']} rounds today (a hang or a crash counts as one)",
     }
     kept = {label: n for label, n in recorded("lost_update").result("broken").outcomes.items() if n}
     assert figure.state["observed"]["broken"] == kept, "what was not raced today is as recorded"
+
+
+def test_a_race_that_hung_at_once_does_not_say_that_it_always_hangs() -> None:
+    """One round of today is all that there was; the recorded ones say how often it goes well."""
+    kept = recorded("swap").results(gil=False)["broken"]
+    hung = replace(kept, outcomes={"both swapped": 0, "hang": 1})
+    figure = living.interleaver("swap", races={"broken": hung})
+    assert figure.state["observed"]["broken"] == {k: n for k, n in kept.outcomes.items() if n}
+    assert re.fullmatch(r"Seen in [\d,]+ rounds recorded \(.*\)", figure.state["source"]["broken"])
+
+    often = replace(kept, outcomes={"both swapped": 60, "hang": 2})
+    figure = living.interleaver("swap", races={"broken": often})
+    assert figure.state["source"]["broken"].startswith("Seen in 62 rounds today (")
 
 
 def test_races_of_something_else_are_refused() -> None:

@@ -109,7 +109,9 @@ def test_a_figure_that_is_shown_takes_in_todays_races(lab: str, tmp_path: Path) 
             sync_api.expect(today).to_have_count(2)
             sync_api.expect(today.filter(has_text="fixed")).to_have_count(1)
             page.get_by_role("button", name="Count them all").click()
-            sync_api.expect(page.get_by_text("Seen in today's races")).to_be_visible()
+            sync_api.expect(
+                page.get_by_text(re.compile(r"Seen in [\d,]+ rounds? today"))
+            ).to_be_visible()
 
 
 #: A cell is over when it has a number; one that JupyterLab took out of the page, when the kernel is idle.

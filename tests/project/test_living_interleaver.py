@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import _browser as web
@@ -82,6 +83,8 @@ def test_an_update_is_lost_by_keyboard_and_said(page: Page) -> None:
     page.keyboard.press("r")
     expect(page.locator(".rl-il-strip")).to_contain_text("Who is first?")
     expect(says).to_contain_text("After 0 steps.")
+    for button in ("Undo", "Reset"):
+        expect(page.get_by_role("button", name=button)).to_have_attribute("aria-disabled", "true")
     page.keyboard.press("a")  # the focus is still in the figure
     expect(says).to_contain_text("A: line 29")
 
@@ -185,6 +188,96 @@ def test_a_deadlock_is_an_outcome(page: Page, base: str) -> None:
         page.keyboard.press(key)
     expect(page.get_by_text("✗ Broken: hang")).to_be_visible()
     expect(page.get_by_text("waits for lock of y")).to_be_visible()
+
+
+def test_after_a_crash_nobody_goes_on(page: Page, base: str) -> None:
+    show(page, base, "borrowed_ref")
+    page.get_by_role("button", name=FAILS).click()
+    expect(page.get_by_text("✗ Broken: crash(SIGSEGV)")).to_be_visible()
+    expect(page.locator(".rl-il-now")).to_have_text(["the process is gone"] * 2)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("the process is gone")).to_have_count(0)
+
+
+def test_one_step_is_a_step_and_reset_ends_where_it_began(page: Page) -> None:
+    undo, reset = (page.get_by_role("button", name=name) for name in ("Undo", "Reset"))
+    page.get_by_role("button", name="A goes next").click()
+    page.get_by_role("button", name="B goes next").click()
+    undo.click()
+    expect(page.locator(".rl-living [role=status]")).to_contain_text("After 1 step. ")
+    undo.click()
+    expect(undo).to_have_attribute("aria-disabled", "true")
+    expect(reset).to_have_attribute("aria-disabled", "false")  # there still is a schedule
+    reset.click()
+    expect(reset).to_have_attribute("aria-disabled", "true")
+
+
+def test_of_a_few_rounds_nobody_says_never(page: Page) -> None:
+    _figures.render_with_a_kernel(
+        page, "interleaver", "state.observed.broken = { 'all counted': 3 }"
+    )
+    page.get_by_role("button", name="Count them all").click()
+    expect(page.locator(".rl-il-counted thead th").last).to_have_text(
+        re.compile(r"Seen in [\d,]+ rounds recorded \(a hang or a crash counts as one\)")
+    )
+    page.evaluate("() => fresh()")
+    expect(page.locator("tr", has_text="updates lost").locator("td").last).to_have_text("–")
+    page.get_by_role("radio", name="fixed").check()
+    page.get_by_role("button", name="Count them all").click()
+    expect(page.locator(".rl-il-counted tbody td").last).to_have_text(re.compile(r"^[\d.,]+"))
+
+
+def test_on_a_phone_the_button_to_the_top_does_not_lie_on_the_bar(
+    browser: Browser, base: str
+) -> None:
+    """It is the theme's, which these pages do not have: so it stands here as the theme places it."""
+    with web.quiet(browser, base, width=360) as page:
+        show(page, base, "lock_and_world")
+        page.evaluate(
+            """() => {
+              const [style, pill] = [document.createElement('style'), document.createElement('button')];
+              style.textContent = '#pst-back-to-top { left: 50vw; position: fixed; top: 90vh; transform: translate(-50%); }';
+              document.head.prepend(style);
+              Object.assign(pill, { id: 'pst-back-to-top', textContent: 'Back to top' });
+              document.body.append(pill);
+            }"""
+        )
+        page.get_by_label("All lines").check()
+        page.locator(".rl-il-threads").evaluate("threads => threads.scrollIntoView()")
+        pill, bar = (page.locator(one).bounding_box() for one in ("#pst-back-to-top", ".rl-il-bar"))
+        assert pill
+        assert bar
+        assert pill["y"] + pill["height"] <= bar["y"]
+        assert pill["y"] > bar["y"] - 100, "still at the foot of the window"
+
+
+def test_an_arrow_of_c_is_not_broken(browser: Browser, base: str) -> None:
+    with web.quiet(browser, base, width=360) as page:
+        show(page, base, "borrowed_ref")
+        page.get_by_label("All lines").check()
+        for width in range(150, 330, 12):
+            broken = page.evaluate(
+                """(width) => {
+                  document.querySelector('.rl-living').style.maxWidth = `${width}px`;
+                  const lines = [...document.querySelectorAll('.rl-il-threads code')];
+                  return lines.flatMap((line) => {
+                    const found = [];
+                    const walk = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
+                    for (let text = walk.nextNode(); text; text = walk.nextNode()) {
+                      for (const { index } of text.data.matchAll(/->/g)) {
+                        const range = document.createRange();
+                        range.setStart(text, index);
+                        range.setEnd(text, index + 2);
+                        found.push(range.getClientRects().length);
+                      }
+                    }
+                    return found;
+                  });
+                }""",
+                width,
+            )
+            assert broken
+            assert set(broken) == {1}, f"at {width} px"
 
 
 def test_fresh_data_of_a_kernel_are_taken(page: Page) -> None:

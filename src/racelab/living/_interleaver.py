@@ -30,7 +30,7 @@ def interleaver(
         variant: the one it begins with.
         variants: those to choose from, each with what it is called. Default: `variant` and "fixed".
         races: variant to a result of `race`, of today: how often each outcome was seen, beside the number of
-            schedules. Where there is none: what was recorded, the unwidened races without GIL.
+            schedules. Where there is none, or one of few rounds: what was recorded, the unwidened races without GIL.
         name: what links to a view are called; unique on a page.
 
     Raises:
@@ -103,28 +103,42 @@ def _grades(slug: str) -> dict[str, tuple[bool, str]]:
     }
 
 
-RECORDED = "Seen in recorded races"
+#: So few rounds say little of how often an outcome comes, and nothing of one that did not.
+FEW = 50
 
 
 def _seen(
-    slug: str, variants: Iterable[str], races: Mapping[str, Result] | None
+    slug: str, variants: Iterable[str], fresh: Mapping[str, Result] | None
 ) -> tuple[dict[str, dict[str, int]], dict[str, str]]:
-    """How often each outcome of a variant was seen, and in which races: today's, where there are some."""
+    """How often each outcome of a variant was seen, and in which races: today's, where those are not a few rounds only."""
     from racelab.recording import recorded
 
     try:
         kept = recorded(slug).results(gil=False, lab=slug)
     except FileNotFoundError:
         kept = {}
-    today = dict(races or {})
+    today = dict(fresh or {})
     others = {race.lab for race in today.values()} - {slug}
     if others or not today.keys() <= set(variants):
         wrong = ", ".join(sorted(others or today.keys() - set(variants)))
         raise ValueError(f"races: {wrong}: give races of {slug}, by the variants that are shown.")
-    kept |= today
-    counts = {one: kept[one].outcomes for one in variants if one in kept}
-    source = {one: "Seen in today's races" if one in today else RECORDED for one in counts}
-    return {one: {k: n for k, n in seen.items() if n} for one, seen in counts.items()}, source
+    counts, source = {}, {}
+    for one in variants:
+        there = [
+            ({label: n for label, n in races[one].outcomes.items() if n}, when)
+            for races, when in ((today, "today"), (kept, "recorded"))
+            if one in races
+        ]
+        if not there:
+            continue
+        counts[one], when = there[0]
+        if sum(counts[one].values()) < FEW:
+            # Where the first round hangs, a race ends with it: as if it always hung.
+            counts[one], when = max(there, key=lambda found: sum(found[0].values()))
+        many = sum(counts[one].values())
+        rounds = f"{many:,} {'round' if many == 1 else 'rounds'}"
+        source[one] = f"Seen in {rounds} {when} (a hang or a crash counts as one)"
+    return counts, source
 
 
 def _interleaver_still(steps: str, variant: str, lines: Mapping[int, str]) -> str:

@@ -182,7 +182,7 @@ export const render = async ({ model, el }) => {
     pick.set(key);
     columns = variant.threads.map(({ call, steps }, i) => {
       const rows = steps.map((step, k) => h("li", {},
-        String(step.line) === String(steps[k - 1]?.line) ? null : lines(step).map(([n, text]) => h("code", { "data-n": n }, text)),
+        String(step.line) === String(steps[k - 1]?.line) ? null : lines(step).map(([n, text]) => h("code", { "data-n": n }, text.split(/(->)/).map((part, k) => (k % 2 ? h("b", {}, part) : part)))),
         h("span", {}, step.text ?? step.note ?? "")));
       const now = h("span", { class: "rl-il-now" });
       const own = `rl-il-${NAMES[i]}`;
@@ -214,7 +214,7 @@ export const render = async ({ model, el }) => {
   const jump = (to) => {
     at = Math.max(to, 0);
     show();
-    say(`After ${at} steps. ${at ? told() : ""} ${verdict.textContent}`);
+    say(`After ${at} ${at === 1 ? "step" : "steps"}. ${at ? told() : ""} ${verdict.textContent}`);
   };
   const failing = () => {
     const found = [...enumerate(variant).outcomes].filter(([label]) => bad(label)).sort(([, a], [, b]) => a.cost - b.cost)
@@ -230,12 +230,14 @@ export const render = async ({ model, el }) => {
     const seen = state.observed[name];
     const labels = [...new Set([...outcomes.keys(), ...Object.keys(seen ?? {})])].sort((a, b) => bad(a) - bad(b));
     const n = (label) => outcomes.get(label)?.n ?? 0n;
+    const few = Object.values(seen ?? {}).reduce((sum, times) => sum + times, 0) < 50; // "never" would say too much
+    const unseen = (label, of = script.unobserved[name]?.[label]) => (of ? `never: ${of}` : few ? "–" : "never");
     const said = `${share(labels.filter(bad).reduce((sum, label) => sum + n(label), 0n), total)} schedules fail.`;
     counted.replaceChildren(h("table", {},
       h("caption", {}, `${said} Each is counted once; a machine does not choose among them evenly, so this is not a rate.`),
       h("thead", {}, h("tr", {}, ["Outcome", "Schedules", ...(seen ? [state.source[name]] : [])].map((text) => h("th", { scope: "col" }, text)))),
       h("tbody", {}, labels.map((label) => h("tr", {}, h("th", { scope: "row" }, `${bad(label) ? "✗" : "✓"} ${label}`), h("td", {}, share(n(label), total)),
-        seen ? h("td", {}, seen[label] ? count(seen[label]) : ["never", script.unobserved[name]?.[label] ?? []].flat().join(": ")) : null)))));
+        seen ? h("td", {}, seen[label] ? count(seen[label]) : unseen(label)) : null)))));
     say(said);
   };
   const show = () => {
@@ -245,9 +247,9 @@ export const render = async ({ model, el }) => {
     columns.forEach((column, i) => {
       const { pc, off, sec } = now.t[i];
       const { done, blocked, go } = turn(variant, now, i);
-      column.now.textContent = [done ? "done" : blocked ?? (off ? "detached" : "attached"),
+      column.now.textContent = now.end ? "the process is gone" : [done ? "done" : blocked ?? (off ? "detached" : "attached"),
         ...sec.map(({ of, on }) => (on ? `in the section: ${of.join(", ")}` : `section given up: ${of.join(", ")}`))].join("; ");
-      column.now.classList.toggle("rl-il-bad", Boolean(blocked));
+      column.now.classList.toggle("rl-il-bad", Boolean(now.end || blocked));
       column.go.setAttribute("aria-disabled", String(!go || ends !== null));
       column.rows.forEach((row, k) => {
         row.classList.toggle("rl-il-ran", k !== pc && past.some((st, n) => n < at && moves[n] === NAMES[i] && st.t[i].pc === k));
@@ -259,6 +261,7 @@ export const render = async ({ model, el }) => {
       { class: `rl-il-${letter}`, "aria-label": `step ${k + 1}: ${letter}`, "aria-current": k + 1 === at && "step" })), moves ? "" : "Who is first?");
     if (chosen) strip.children[Math.max(at - 1, 0)]?.focus();
     undo.setAttribute("aria-disabled", String(at === 0));
+    reset.setAttribute("aria-disabled", String(!moves));
     verdict.className = ends === null ? "" : `rl-il-${bad(ends) ? "bad" : "good"}`;
     verdict.textContent = ends && `${bad(ends) ? "✗ Broken" : "✓ As it should be"}: ${ends}${why(ends) && ` (${why(ends)})`}.`;
     ask();
