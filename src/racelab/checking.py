@@ -178,11 +178,16 @@ class _Count:
         return len(self.result.ran) if self.cold else self.result.rounds + ended
 
     @property
+    def rate(self) -> Rate | None:
+        """How often one of what is counted failed; None where nothing was raced."""
+        if self.result is None:
+            return None
+        return self.result.rate_per_repetition if self.cold else self.result.rate_per_round
+
+    @property
     def low(self) -> float:
         """Lower end of the rate; 0 where nothing failed."""
-        if self.result is None:
-            return 0.0
-        return low_end(self.result.rate_per_repetition if self.cold else self.result.rate_per_round)
+        return low_end(self.rate)
 
 
 @dataclass
@@ -226,6 +231,7 @@ class _Check:
         except _Stop as stop:
             end = stop
         gil = self.yours.result.gil if self.yours.result else None
+        power = self.power.rate
         return Verdict(
             exercise=self.exercise.slug,
             verdict=end.verdict,
@@ -237,6 +243,7 @@ class _Check:
             rounds=self.yours.runs,
             power_failed=self.power.failed,
             power_rounds=self.power.runs,
+            power_interval=(power.low, power.high) if power else (),
             unit=self._unit,
             conditions=_conditions(gil, self.exercise.lab),
             seconds=time.monotonic() - begin,

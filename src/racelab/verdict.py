@@ -37,6 +37,7 @@ class Verdict:
         widened: the verdict rests on runs with race points held open.
         failed, rounds: of the answer.
         power_failed, power_rounds: of the starter, under the same settings.
+        power_interval: both ends of the 95 % interval of the starter's rate; () where it was not raced.
         unit: what is counted: "round", or "repetition" where each round is a process of its own.
         conditions: interpreter, GIL, cores, threads.
         seconds: how long the check took.
@@ -53,6 +54,7 @@ class Verdict:
     rounds: int = 0
     power_failed: int = 0
     power_rounds: int = 0
+    power_interval: tuple[float, ...] = ()
     unit: str = "round"
     conditions: str = ""
     seconds: float = 0.0
