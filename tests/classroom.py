@@ -39,6 +39,13 @@ FIRST_NAMES = (
 )
 
 
+def around(failed: int, runs: int) -> list[float]:
+    """Two ends that a rate lies between: as wide as an interval is, for pages that show many."""
+    rate = failed / runs
+    half = 2 * (rate * (1 - rate) / runs) ** 0.5 + 3 / runs
+    return [max(0.0, rate - half) if failed else 0.0, min(1.0, rate + half)]
+
+
 class Server:
     """`racelab class serve` as a teacher starts it.
 
@@ -139,6 +146,7 @@ class Learner:
         """One round in each of many repetitions."""
         failures = [n for n in range(1, repetitions + 1) if self.random.random() < self.rate]
         places = sorted({round(repetitions ** (i / 23)) for i in range(24)})
+        ends = around(len(failures), repetitions)
         return self._entry(
             "race",
             subject,
@@ -147,8 +155,10 @@ class Learner:
             per=1,
             failed=len(failures),
             rounds=repetitions,
+            interval=ends,
             failed_repetitions=len(failures),
             repetitions=repetitions,
+            repetition_interval=ends,
             first=failures[0] if failures else 0,
             points=[[n, sum(at <= n for at in failures)] for n in places],
         )
@@ -173,5 +183,6 @@ class Learner:
             rounds=rounds if raced else 0,
             power_failed=failed if raced else 0,
             power_rounds=rounds if raced else 0,
+            interval=around(failed, rounds) if raced else [],
             age=age,
         )

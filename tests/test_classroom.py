@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,17 @@ import racelab as rl
 from racelab import checking
 from racelab.checking import Step, Verdict
 from racelab.classroom import client, server
-from racelab.classroom.entry import REASONS, VERDICTS, ClassError, Entry, parse, valid_name
+from racelab.classroom.entry import (
+    REASONS,
+    VERDICTS,
+    ClassError,
+    Entry,
+    columns,
+    parse,
+    valid_name,
+)
 from racelab.classroom.server import Limit
-from racelab.classroom.store import VERSION, Store
+from racelab.classroom.store import SCHEMA, VERSION, Store
 from racelab.course import Course
 from racelab.exercise import find_exercise
 from racelab.lab import ACCEPTABLE, FORBIDDEN
@@ -67,6 +76,7 @@ def verdict(word: Any = "FAIL", reason: str = "race") -> Verdict:
         rounds=1000,
         power_failed=9,
         power_rounds=900,
+        power_interval=(0.004, 0.02),
     )
 
 
@@ -119,6 +129,7 @@ def test_a_verdict_travels(word: str) -> None:
     entry = Entry.of_verdict(verdict(word), "a" * 32, "Ada")
     assert parse(json.dumps(entry.as_json()).encode()) == entry
     assert (entry.failed, entry.rounds, entry.power_failed, entry.power_rounds) == (3, 1000, 9, 900)
+    assert entry.interval == (0.004, 0.02)
 
 
 def test_a_race_travels_with_its_curve() -> None:
@@ -146,6 +157,59 @@ def test_a_race_that_ends_processes_counts_their_last_round() -> None:
     )
     assert (entry.failed, entry.rounds, entry.failed_repetitions, entry.per) == (2, 12, 2, 0)
     assert parse(json.dumps(entry.as_json()).encode()) == entry
+
+
+@pytest.mark.parametrize(
+    "raced",
+    [
+        result([19, 0, 1, 0, 0, 17, 2, 0], rounds=1000),
+        result([0] * 100, rounds=1),
+        result([1] * 18 + [0] * 2, rounds=1),
+        result([20, 20]),
+        result([0, 3, 1, 0], confidence=0.5),
+        result([1, 0, 2], mode="cold"),
+    ],
+)
+def test_the_intervals_of_a_race_are_racelabs_own(raced: Result) -> None:
+    """Where processes differ more than chance allows they are the wide ones; 95 %, whatever was asked for."""
+    entry = Entry.of_result(raced, "a" * 32, "Ada")
+    assert parse(json.dumps(entry.as_json()).encode()) == entry
+    said = replace(raced, confidence=0.95)
+    rounds, whole = said.rate_per_round, said.rate_per_repetition
+    assert rounds is not None
+    assert whole is not None
+    shown = whole if raced.mode == "cold" else rounds
+    assert (entry.failed, entry.rounds) == (shown.failed, shown.runs)
+    assert entry.interval == (shown.low, shown.high)
+    assert entry.repetition_interval == (whole.low, whole.high)
+
+
+def test_a_race_on_a_machine_that_shows_nothing_says_so() -> None:
+    silent, sure = result([0, 0], calibrated=False), result([0, 0], calibrated=True)
+    assert silent.exit_status == 3
+    entries = [Entry.of_result(one, "a" * 32, "Ada") for one in (silent, sure)]
+    assert [entry.inconclusive for entry in entries] == [True, False]
+    assert parse(json.dumps(entries[0].as_json()).encode()) == entries[0]
+    assert not Entry.of_result(result([0, 1], calibrated=False), "a" * 32, "Ada").inconclusive
+
+
+def test_a_check_knows_the_interval_of_its_starter() -> None:
+    """It is that of the race of the starter, not one of rounds taken as independent."""
+    power = checking._Count()
+    assert power.rate is None
+    for failed in ([19, 0, 1, 0], [0, 17, 2, 0]):
+        power.add(result(failed, rounds=1000))
+    rate = result([19, 0, 1, 0, 0, 17, 2, 0], rounds=1000).rate_per_round
+    assert rate is not None
+    assert power.rate == rate
+    assert rate.method == "cluster bootstrap"
+
+
+def test_entries_of_an_older_racelab_are_taken() -> None:
+    new = ("interval", "repetition_interval", "inconclusive")
+    for one in (CHECK, RACE):
+        entry = parse(json.dumps({k: v for k, v in one.items() if k not in new}).encode())
+        assert (entry.interval, entry.repetition_interval, entry.inconclusive) == ((), (), False)
 
 
 def test_races_that_nobody_can_compare_are_not_shared() -> None:
@@ -204,6 +268,9 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (CHECK, {"repetitions": 3}),
     (CHECK, {"points": [[1, 0]]}),
     (CHECK, {"age": 8 * 24 * 3600}),
+    (CHECK, {"interval": [0.5, 0.6]}),
+    (CHECK, {"repetition_interval": [0.0, 1.0]}),
+    (CHECK, {"inconclusive": True}),
     (CHECK, {"password": "secret"}),
     (RACE, {"verdict": "PASS"}),
     (RACE, {"variant": "Broken!"}),
@@ -223,6 +290,16 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (RACE, {"points": {"1": 0}}),
     (RACE, {"failed_repetitions": 201}),
     (RACE, {"repetitions": 0, "failed_repetitions": 0}),
+    *(
+        (RACE, {name: wrong})
+        for name in ("interval", "repetition_interval")
+        for wrong in (
+            *([0.0], [0.0, 0.5, 1.0], [-0.1, 1.0], [0.0, 1.1], [1.0, 0.0], [0.9, 1.0]),
+            *([0.0, 0.0001], [0.0, True], [0.0, "1"], {"low": 0}, 1.0, [0.0, float("nan")]),
+        )
+    ),
+    (RACE, {"inconclusive": True}),
+    (RACE, {"inconclusive": 0}),
 ]
 
 
@@ -321,6 +398,57 @@ def test_results_come_in_pages(
     assert [len(first["results"]), len(rest["results"])] == [7, 3]
     assert first["newest"] == rest["newest"] == rest["results"][-1]["id"]
     assert store.after(rest["newest"])["results"] == []
+
+
+def test_a_file_of_the_version_before_goes_on(
+    tmp_path: Path, stores: Callable[[Path], Store]
+) -> None:
+    """What is in it stays, without the intervals that nobody had handed in; new results have theirs."""
+    file = tmp_path / "a.sqlite"
+    database = sqlite3.connect(file)
+    database.executescript(
+        f"{SCHEMA} INSERT INTO class VALUES ('abc', 'to-ken'); PRAGMA user_version = 1;"
+    )
+    old = columns(entry_of(RACE))
+    names = [row[1] for row in database.execute("PRAGMA table_info(results)")]
+    kept = {name: old[name] for name in names if name in old}
+    database.execute("INSERT INTO learners (id, name) VALUES ('x', 'Ada')")
+    database.execute(
+        f"INSERT INTO results (at, learner, {', '.join(kept)}) VALUES (1, 1, {', '.join('?' * len(kept))})",
+        list(kept.values()),
+    )
+    database.commit()
+    database.close()
+
+    for _ in range(2):  # the second time there is nothing to add
+        store = stores(file)
+        assert (store.id, store.token) == ("abc", "to-ken")
+        store.add(entry_of(CHECK))
+        first, second = store.after(0)["results"]
+        assert (first["interval"], first["repetition_interval"], first["inconclusive"]) == (
+            [],
+            [],
+            False,
+        )
+        assert first["points"] == RACE["points"]
+        assert second["interval"] == CHECK["interval"]
+        store.close()
+
+
+def test_who_has_left_is_known_until_they_come_again(
+    tmp_path: Path, stores: Callable[[Path], Store]
+) -> None:
+    store = stores(tmp_path / "a.sqlite")
+    ada, bob = fake.Learner(1), fake.Learner(2)
+    for learner in (ada, bob):
+        store.add(entry_of(learner.check()))
+    store.leave("f" * 32)  # nobody we know
+    assert store.after(0)["left"] == {}
+    store.leave(bob.id)
+    # Also who asks only for what is new hears of it.
+    assert list(store.after(store.after(0)["newest"])["left"]) == [2]
+    store.add(entry_of(bob.check()))
+    assert store.after(0)["left"] == {}
 
 
 def test_what_happened_before_is_dated_before(
@@ -423,12 +551,12 @@ def test_an_entry_is_taken_and_shown(shared: fake.Server) -> None:
         assert row[name] == sent.get(name, False)
 
 
-@pytest.mark.parametrize("path", ["/api/results", "/api/state", "/api/hello"])
+@pytest.mark.parametrize("path", ["/api/results", "/api/leave", "/api/state", "/api/hello"])
 @pytest.mark.parametrize(
     "given", ["", "Bearer", "Bearer wrong", "Basic {token}", "Bearer {token}x", "{token}"]
 )
 def test_without_the_token_nothing_is_said(shared: fake.Server, path: str, given: str) -> None:
-    method = "POST" if path == "/api/results" else "GET"
+    method = "POST" if path in ("/api/results", "/api/leave") else "GET"
     body = fake.Learner(502).race() if method == "POST" else None
     shown = given.format(token=shared.token)
     status, answer, _ = shared.ask(method, path, body, Authorization=shown)
@@ -478,6 +606,12 @@ def test_what_is_too_large_is_cut_off(shared: fake.Server) -> None:
         (404, {"path": "/static/page.html"}),
         (405, {"method": "DELETE"}),
         (405, {"path": "/api/state"}),
+        (415, {"path": "/api/leave", "Content_Type": ""}),
+        (422, {"path": "/api/leave", "body": b"[]"}),
+        (422, {"path": "/api/leave", "body": {}}),
+        (422, {"path": "/api/leave", "body": {"learner": 5}}),
+        (422, {"path": "/api/leave", "body": {"learner": "Ada"}}),
+        (422, {"path": "/api/leave", "body": {"learner": "a" * 32, "name": "Ada"}}),
         (422, {"method": "GET", "path": "/api/state?since=-1"}),
         (422, {"method": "GET", "path": "/api/state?since=1e3"}),
         (422, {"method": "GET", "path": "/api/state?since=" + "9" * 20}),
@@ -599,7 +733,8 @@ def rows(file: Path) -> list[sqlite3.Row]:
 
 
 def test_the_page_takes_what_the_wall_says(shared: fake.Server) -> None:
-    assert f"Project   {shared.link}" in shared.said
+    assert f"Wall      {shared.link}" in shared.said
+    assert ".venv-ft/bin/racelab" in shared.said
     assert f"racelab class join {shared.link} --name NAME" in shared.said
     assert shared.ask("GET", "/api/hello")[1]["address"] == shared.base
 
@@ -653,7 +788,10 @@ def test_join_share_leave(shared: fake.Server, desk: Path) -> None:
     assert (desk / "outbox.jsonl").read_text() == ""
 
     me = client.membership()
+    left = shared.ask("GET", "/api/state")[1]["left"]
+    assert str(race["learner"]) not in left
     assert "left the class" in client.leave()
+    assert str(race["learner"]) in shared.ask("GET", "/api/state")[1]["left"]
     assert client.membership() is None
     assert "class join" in rl.share(verdict())
     Course().note(verdict())
@@ -663,6 +801,26 @@ def test_join_share_leave(shared: fake.Server, desk: Path) -> None:
     assert me is not None
     assert again is not None
     assert again.learner == me.learner
+
+
+@pytest.mark.parametrize("trouble", ["silent", "gone", "another token", "not a class"])
+def test_whoever_leaves_is_never_kept(
+    shared: fake.Server, desk: Path, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    client.join(shared.link, "Dorothy")
+    silent, url = nobody()
+    with silent:
+        if trouble == "another token":
+            moved(desk, shared.base, "wrong")
+        elif trouble == "not a class":
+            moved(desk, f"{shared.base}/other")
+        else:
+            moved(desk, url)
+            monkeypatch.setattr(client, "ANSWER_S", 0.2)
+        if trouble == "gone":
+            silent.close()
+        assert client.leave() == "You have left the class; nothing is shared any more."
+    assert client.membership() is None
 
 
 def test_a_check_is_shared_by_itself(

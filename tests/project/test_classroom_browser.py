@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -267,8 +270,236 @@ def test_rates_of_starters(page: Page, classes: dict[int, fake.Server]) -> None:
     rows = page.locator("#numbers tbody tr").all()
     shown = {tuple(row.locator("td.number").all_inner_texts()) for row in rows}
     assert shown == {
-        (f"{row['power_rounds']:,}", f"{row['power_failed']:,}") for row in latest.values()
+        (f"{row['power_failed']:,}", f"{row['power_rounds']:,}") for row in latest.values()
     }
+
+
+RACED = """
+import json, sys
+from racelab.classroom.entry import Entry
+from racelab.lab import ACCEPTABLE, FORBIDDEN
+from racelab.result import Repetition, Result
+
+grades = {"lost": FORBIDDEN("lost"), "kept": ACCEPTABLE("kept")}
+found = []
+for number, (failed, rounds, calibrated) in enumerate(json.load(sys.stdin), start=1):
+    ran = tuple(Repetition({"lost": k, "kept": rounds - k}, "ok", rounds, 0.1, failed_rounds=k) for k in failed)
+    seen = {"lost": sum(failed), "kept": rounds * len(failed) - sum(failed)}
+    one = Result("lost_update", "broken", "", seen, grades, (), ran, 2, gil=False, calibrated=calibrated)
+    entry = Entry.of_result(one, f"{number:032x}", f"Learner {number}").as_json()
+    found.append([entry, str(one.rate_per_round), str(one.rate_per_repetition), str(one)])
+print(json.dumps(found))
+"""
+
+
+def raced(
+    *results: tuple[list[int], int, bool | None],
+) -> list[tuple[dict[str, Any], str, str, str]]:
+    """Results as racelab makes them: what is handed in, and what a terminal says of each."""
+    command = [str(fake.ROOT / ".venv-ft/bin/python"), "-c", RACED]
+    said = subprocess.check_output(command, text=True, input=json.dumps(results))
+    return [tuple(one) for one in json.loads(said)]
+
+
+def in_words(sentence: str) -> str:
+    """What a sentence of the terminal says about a rate, as a cell of the page says it."""
+    _, _, words = sentence.partition(" failed: ")
+    words = words.replace("95 % sure the rate is ", "")
+    return words.replace("95 %: ", "")
+
+
+SAME_ROUNDS = (
+    ([193, 0, 10, 2, 400, 0, 171, 20], 500, None),  # processes differ more than chance allows
+    ([0] * 100, 500, True),
+    ([1] * 18 + [0] * 2, 500, None),
+    ([500] * 20, 500, None),
+    ([1] + [0] * 99, 500, None),
+    ([0] * 30, 500, False),
+)
+ALONE = tuple(
+    ([1] * k + [0] * (n - k), 1, None if k else True)
+    for k, n in ((0, 100), (18, 20), (20, 20), (1, 100), (999, 1000), (1, 3000), (0, 40_000))
+)
+
+
+@pytest.mark.parametrize("results", [SAME_ROUNDS, ALONE], ids=["rounds", "alone"])
+def test_rates_are_those_of_the_terminal(
+    browser: Browser, tmp_path: Path, results: tuple[Any, ...]
+) -> None:
+    """Word for word, per round and per repetition; and the bars end where these intervals do."""
+    sent = raced(*results)
+    with fake.served(tmp_path / "class.sqlite") as server, web.quiet(browser, server.base) as page:
+        for entry, *_ in sent:
+            assert server.ask("POST", "/api/results", entry)[0] == 201
+        page.goto(server.link)
+        page.wait_for_selector(MARKS)
+        page.locator("#numbers summary").click()
+        for view, place in (("round", 1), ("rate", 2)):
+            page.locator(f"#views [value={view}]").check()
+            cells = page.locator("#numbers tbody tr td:nth-child(2)").all_inner_texts()
+            shown = [cell.replace("\u00a0", " ") for cell in cells]
+            said = [
+                "inconclusive" if "INCONCLUSIVE" in one[3] else in_words(one[place]) for one in sent
+            ]
+            assert shown == said
+            sure = [one for one in sent if "INCONCLUSIVE" not in one[3]]
+            assert page.locator("#plot .range").count() == len(sure)
+        # The square root of a share is its height: see what is drawn, not what is said.
+        name = "repetition_interval"
+        ends = [
+            (1 - math.sqrt(one[0][name][1])) / (1 - math.sqrt(one[0][name][0]) or 1) for one in sure
+        ]
+        top = page.evaluate(
+            "() => [...document.querySelectorAll('#plot .grid')].map((e) => +e.getAttribute('y1'))"
+        )
+        seen = page.evaluate(
+            "() => [...document.querySelectorAll('#plot .range')].map((e) => [+e.getAttribute('y2'), +e.getAttribute('y1')])"
+        )
+        drawn = [(high - min(top)) / (low - min(top) or 1) for high, low in seen]
+        assert drawn == pytest.approx(ends, abs=1e-3)
+
+
+def test_results_of_an_older_racelab_have_no_bar(browser: Browser, tmp_path: Path) -> None:
+    old = fake.Learner(1).race(100)
+    for name in ("interval", "repetition_interval"):
+        del old[name]
+    with fake.served(tmp_path / "class.sqlite") as server, web.quiet(browser, server.base) as page:
+        assert server.ask("POST", "/api/results", old)[0] == 201
+        page.goto(server.link)
+        for view in ("rate", "seen", "round"):
+            page.locator(f"#views [value={view}]").check()
+            expect(page.locator(MARKS)).to_have_count(1)
+            assert page.locator("#plot .range").count() == 0
+        page.locator("#numbers summary").click()
+        assert " to " not in page.locator("#numbers tbody td").first.inner_text()
+
+
+def test_a_machine_that_shows_nothing_is_no_clean_one(browser: Browser, tmp_path: Path) -> None:
+    """Struck through, without a bar, called so in the table, and left out of what the class sees together."""
+    sent = raced(([0, 1, 0, 0], 1, None), ([0] * 20, 1, True), ([0] * 200, 1, False))
+    with fake.served(tmp_path / "class.sqlite") as server, web.quiet(browser, server.base) as page:
+        for entry, *_ in sent:
+            server.ask("POST", "/api/results", entry)
+        page.goto(server.link)
+        page.locator("#numbers summary").click()
+        for view in ("rate", "seen", "round"):
+            page.locator(f"#views [value={view}]").check()
+            expect(page.locator(MARKS)).to_have_count(3)
+            silent = page.locator(f"{MARKS}.struck")
+            assert silent.locator("title").text_content().endswith(", inconclusive")  # type: ignore[union-attr]
+            assert silent.count() == 1
+            assert "inconclusive" in page.inner_text("#caption")
+            assert page.locator("#numbers tbody tr").all_inner_texts()[2].count("inconclusive") == 1
+        page.locator("#views [value=seen]").check()
+        caption = page.inner_text("#caption")
+        assert "1 of 2 have seen it" in caption
+        assert "1 of 24 repetitions, 4.2\u00a0%" in caption
+        web.picture(page, "class-inconclusive")
+    with fake.served(tmp_path / "b.sqlite") as server, web.quiet(browser, server.base) as page:
+        server.ask("POST", "/api/results", sent[2][0])
+        page.goto(server.link)
+        for view in ("seen", "round", "rate"):
+            page.locator(f"#views [value={view}]").check()
+            expect(page.locator(f"{MARKS}.struck")).to_have_count(1)
+        assert "NaN" not in page.content()
+
+
+def test_whoever_has_left_is_not_stuck(browser: Browser, tmp_path: Path) -> None:
+    ada, bob = fake.Learner(1), fake.Learner(2)
+    with fake.served(tmp_path / "class.sqlite") as server, web.quiet(browser, server.base) as page:
+        for learner in (ada, bob):
+            entry = learner.check("two_counters", "FAIL", age=900)
+            server.ask("POST", "/api/results", {**entry, "reason": "trial"})
+        page.goto(server.link)
+        place = page.locator("#stuck .place")
+        expect(place).to_contain_text("2 stuck")
+        assert "2 learners: the test takes wrong code for right" in place.inner_text()
+        assert server.ask("POST", "/api/leave", {"learner": bob.id})[0] == 200
+        expect(place).to_contain_text("1 stuck, 1 left the class")
+        assert "1 learner: the test" in place.inner_text()
+        gone = place.locator("li.gone")
+        assert gone.inner_text().split("\n") == [bob.name, "has left"]
+        assert " min" in place.locator("li").first.inner_text()
+        web.picture(page, "class-left")
+        server.ask("POST", "/api/leave", {"learner": ada.id})
+        expect(place).to_contain_text("2 left the class")
+        assert "stuck" not in place.inner_text()
+        assert " min" not in place.inner_text()
+        server.ask("POST", "/api/results", bob.check("two_counters", "FAIL"))
+        expect(place).to_contain_text("1 stuck, 1 left the class")
+
+
+def test_exercises_say_who(page: Page, classes: dict[int, fake.Server]) -> None:
+    """Behind a click, for it may be sixty names; it stays open while results come in."""
+    checks = [row for row in classes[12].all() if row["kind"] == "check"]
+    passed = {
+        row["learner"]
+        for row in checks
+        if (row["subject"], row["verdict"]) == ("cached_length", "PASS")
+    }
+    entry = page.locator("#progress li").filter(has_text="cached_length")
+    groups = entry.locator(".group")
+    expect(groups.first).to_be_hidden()
+    entry.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(groups.first).to_be_visible()
+    assert groups.first.locator("span").first.inner_text() == "passed:"
+    assert groups.first.locator(".who").count() == len(passed)
+    assert "not checked:" in groups.last.inner_text()
+    everybody = {row["learner"] for row in checks}
+    assert groups.locator(".who").count() == len(everybody)
+    assert web.violations(page) == []
+
+    page.locator("#legend button").first.click()  # drawn anew
+    expect(groups.first).to_be_visible()
+    entry.locator("summary").focus()
+    page.evaluate("() => dispatchEvent(new Event('resize'))")
+    page.set_viewport_size({"width": 1100, "height": 800})
+    page.wait_for_timeout(300)
+    assert page.evaluate("() => document.activeElement.dataset.look") == "who-cached_length"
+
+    page.get_by_label("Names").uncheck()
+    assert page.locator("#progress .who, #progress summary").count() == 0
+    assert "passed" in entry.inner_text()
+
+
+def test_names_of_sixty_can_be_read(browser: Browser, classes: dict[int, fake.Server]) -> None:
+    for width in (1920, 390):
+        with web.quiet(browser, classes[60].base, width=width) as page:
+            page.goto(classes[60].link)
+            page.wait_for_selector(MARKS)
+            for summary in page.locator("#progress summary").all():
+                summary.click()
+            assert page.locator("#progress .who:visible").count() == 120
+            assert web.overflow(page) == []
+            web.picture(page, f"class-who-{width}")
+
+
+def test_numbers_on_a_phone_begin_with_the_rate(
+    browser: Browser, classes: dict[int, fake.Server]
+) -> None:
+    """What was counted is in view; only the machine has to be scrolled to."""
+    with web.quiet(browser, classes[60].base, width=390) as page:
+        page.goto(classes[60].link)
+        page.wait_for_selector(MARKS)
+        page.locator("#numbers summary").click()
+        heads = page.locator("#numbers thead th")
+        assert heads.all_inner_texts()[1:3] == ["Rate, 95 %", "Failed"]
+        box = heads.nth(2).bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 390
+        web.picture(page, "class-numbers-390")
+
+
+def test_the_wall_says_where_the_command_works(
+    browser: Browser, classes: dict[int, fake.Server]
+) -> None:
+    for size in (0, 12):
+        with web.quiet(browser, classes[size].base) as page:
+            page.goto(classes[size].link)
+            expect(page.locator("#join")).to_contain_text(
+                "in a terminal of JupyterLab; in any other, .venv-ft/bin/racelab"
+            )
 
 
 def test_who_is_stuck_where(page: Page) -> None:

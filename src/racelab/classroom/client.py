@@ -160,18 +160,26 @@ def hello(base: str, token: str) -> tuple[int, dict[str, Any]]:
 
 
 def leave(folder: Path | None = None) -> Said:
-    """Take part no more; what still waits is handed in if the class can be reached."""
+    """Take part no more; what still waits is handed in, and the class is told, if it can be reached."""
     folder = folder or our_folder()
     joined = membership(folder)
     if joined is None:
         return Said("You are in no class.")
     outbox = _Outbox(folder)
-    if outbox.waiting(joined.class_id):
-        _send(folder)
+    there = not outbox.waiting(joined.class_id) or not _send(folder).again
     left = len(outbox.waiting(joined.class_id))
+    if there:
+        _say_goodbye(joined)
     write_whole(folder / FILE, json.dumps({"learner": joined.learner}) + "\n")
     kept = f" {left} could not be handed in: join again to do that." if left else ""
     return Said(f"You have left the class; nothing is shared any more.{kept}")
+
+
+def _say_goodbye(joined: Membership) -> None:
+    """Nobody then thinks that we are stuck. It waits no longer than any request, and whether it came matters little."""
+    silent = (OSError, ValueError, http.client.HTTPException)
+    with contextlib.suppress(*silent), _connected(joined.url) as ask:
+        ask("POST", "/api/leave", joined.token, {"learner": joined.learner})
 
 
 def share(what: Result | Verdict, folder: Path | None = None) -> Said:

@@ -9,14 +9,15 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from racelab.checking import Verdict
     from racelab.result import Result
+    from racelab.stats import Rate
 
-__all__ = ["REASONS", "VERDICTS", "ClassError", "Entry", "parse", "valid_name"]
+__all__ = ["REASONS", "VERDICTS", "ClassError", "Entry", "learner_of", "parse", "valid_name"]
 
 VERDICTS = ("PASS", "FAIL", "INCONCLUSIVE")
 #: Words of `Verdict.reason`.
@@ -29,6 +30,10 @@ MOST = 10**15
 LONGEST_NAME = 40
 MOST_POINTS = 24
 WEEK_S = 7 * 24 * 3600
+#: Of every interval that is handed in, whatever the race was asked for: the page says so.
+CONFIDENCE = 0.95
+#: Fields that the store keeps as JSON.
+LISTS = ("points", "interval", "repetition_interval")
 _ID = re.compile(r"[0-9a-f]{32}")
 _SLUG = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -58,7 +63,10 @@ class Entry:
         unit: what `failed`, `rounds`, `power_failed` and `power_rounds` count.
         failed, rounds: of the answer, or of what was raced.
         power_failed, power_rounds: of the starter, under the same settings.
+        interval: both ends, as racelab draws them, of `failed` in `rounds`, or of a check's starter; () if unknown.
         failed_repetitions, repetitions: processes of a race, which is what racelab `--count` counts.
+        repetition_interval: both ends of `failed_repetitions` in `repetitions`; () if unknown.
+        inconclusive: nothing failed in a race, and the known race showed nothing on that machine either.
         first: number of the first repetition that failed; 0: none did.
         points: (repetitions so far, failed so far), at most 24 on the way, the last being all.
         age: seconds since it happened, when it is handed in.
@@ -83,8 +91,11 @@ class Entry:
     rounds: int = 0
     power_failed: int = 0
     power_rounds: int = 0
+    interval: tuple[float, ...] = ()
     failed_repetitions: int = 0
     repetitions: int = 0
+    repetition_interval: tuple[float, ...] = ()
+    inconclusive: bool = False
     first: int = 0
     points: tuple[tuple[int, int], ...] = ()
     age: int = 0
@@ -96,6 +107,7 @@ class Entry:
     @staticmethod
     def of_verdict(verdict: Verdict, learner: str, name: str) -> Entry:
         """A check."""
+        power_rounds = max(verdict.power_failed, verdict.power_rounds)
         return Entry(
             **_who(learner, name),
             kind="check",
@@ -107,7 +119,8 @@ class Entry:
             failed=verdict.failed,
             rounds=max(verdict.failed, verdict.rounds),
             power_failed=verdict.power_failed,
-            power_rounds=max(verdict.power_failed, verdict.power_rounds),
+            power_rounds=power_rounds,
+            interval=_fitting(verdict.power_interval, verdict.power_failed, power_rounds),
         )
 
     @staticmethod
@@ -125,12 +138,16 @@ class Entry:
             raise ClassError(
                 f"{result.lab!r}: a lab that is shared has a name such as lost_update."
             )
+        if result.confidence != CONFIDENCE:
+            result = replace(result, confidence=CONFIDENCE)
         ran = result.ran
         failures = [number for number, r in enumerate(ran, start=1) if r.failed_rounds]
         alone = result.mode != "rounds"
         sizes = {r.rounds for r in ran if r.ending == "ok"}
-        failed = len(failures) if alone else result.failed_rounds
-        rounds = len(ran) if alone else result.rounds + sum(r.ending != "ok" for r in ran)
+        whole = result.rate_per_repetition
+        rate = whole if alone else result.rate_per_round
+        # Not one round was run: each repetition ended in its first.
+        failed, rounds = (rate.failed, rate.runs) if rate else (result.failed_rounds, len(ran))
         return Entry(
             **_who(learner, name),
             kind="race",
@@ -142,9 +159,12 @@ class Entry:
             widened=result.widened,
             unit="repetition" if alone else "round",
             failed=failed,
-            rounds=max(failed, rounds),
+            rounds=rounds,
+            interval=_ends(rate),
             failed_repetitions=len(failures),
             repetitions=len(ran),
+            repetition_interval=_ends(whole),
+            inconclusive=result.calibration_silent and not failed,
             first=failures[0] if failures else 0,
             points=_points(failures, len(ran)),
         )
@@ -162,6 +182,24 @@ def _who(learner: str, name: str) -> dict[str, Any]:
         "machine": shown[:80] or "a machine",
         "cores": machine.cores_usable(),
     }
+
+
+def _ends(rate: Rate | None) -> tuple[float, ...]:
+    """Both ends of a rate's interval."""
+    return () if rate is None else _fitting((rate.low, rate.high), rate.failed, rate.runs)
+
+
+def _fitting(ends: tuple[float, ...], failed: int, runs: int) -> tuple[float, ...]:
+    """The ends if the rate lies between them, as the server asks: a bootstrap does not promise that."""
+    return ends if _between(ends, failed, runs) else ()
+
+
+def _between(ends: tuple[float, ...], failed: int, runs: int) -> bool:
+    """Whether there are two ends, and the rate is not outside them but for rounding."""
+    if len(ends) != 2 or not runs:
+        return False
+    low, high = ends
+    return low - 1e-9 <= failed / runs <= high + 1e-9
 
 
 def _points(failures: list[int], repetitions: int) -> tuple[tuple[int, int], ...]:
@@ -194,12 +232,7 @@ def parse(body: bytes) -> Entry:
     Raises:
         ClassError: it is none; the message says what is wrong.
     """
-    try:
-        found = json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError):
-        raise ClassError("The body is not JSON.") from None
-    if not isinstance(found, dict):
-        raise ClassError("The body is not a JSON object.")
+    found = _object(body)
     known = {field.name: field for field in fields(Entry)}
     for name in found:
         if name not in known:
@@ -209,9 +242,35 @@ def parse(body: bytes) -> Entry:
             raise ClassError(f"{name} is missing.")
     for name, value in found.items():
         _CHECKS[str(known[name].type)](name, value)
-    entry = Entry(**{**found, "points": tuple(map(tuple, found.get("points", ())))})
+    found["points"] = tuple(map(tuple, found.get("points", ())))
+    for name in ("interval", "repetition_interval"):
+        found[name] = tuple(map(float, found.get(name, ())))
+    entry = Entry(**found)
     _coherent(entry)
     return entry
+
+
+def learner_of(body: bytes) -> str:
+    """Who takes part no more, from the body of a request.
+
+    Raises:
+        ClassError: nobody; the message says what is wrong.
+    """
+    found = _object(body)
+    learner = found.get("learner")
+    _must(set(found) == {"learner"} and isinstance(learner, str), "Say who leaves: learner.")
+    _must(_ID.fullmatch(str(learner)), "learner is 32 hexadecimal digits.")
+    return str(learner)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise ClassError("The body is not JSON.") from None
+    if not isinstance(found, dict):
+        raise ClassError("The body is not a JSON object.")
+    return found
 
 
 def _text(name: str, value: object) -> None:
@@ -244,11 +303,22 @@ def _pairs(name: str, value: object) -> None:
             _whole(name, number)
 
 
+def _range(name: str, value: object) -> None:
+    if not isinstance(value, list) or len(value) not in (0, 2):
+        raise ClassError(f"{name} is a list of two numbers, or an empty one.")
+    for number in value:
+        if type(number) not in (int, float) or not 0 <= number <= 1:
+            raise ClassError(f"{name} has numbers from 0 to 1.")
+    if value != sorted(value):
+        raise ClassError(f"{name} begins with its lower end.")
+
+
 _CHECKS = {
     "str": _text,
     "int": _whole,
     "float": _number,
     "bool": _truth,
+    "tuple[float, ...]": _range,
     "tuple[tuple[int, int], ...]": _pairs,
 }
 
@@ -270,7 +340,14 @@ def _coherent(entry: Entry) -> None:
         (entry.failed_repetitions, entry.repetitions),
     ):
         _must(failed <= runs, "More has failed than was run.")
-    if entry.kind == "check":
+    check = entry.kind == "check"
+    counted = (entry.power_failed, entry.power_rounds) if check else (entry.failed, entry.rounds)
+    whole = (entry.failed_repetitions, entry.repetitions)
+    for ends, of in ((entry.interval, counted), (entry.repetition_interval, whole)):
+        _must(not ends or _between(ends, *of), "The rate is not within its interval.")
+    _must(not (entry.inconclusive and entry.failed), "What has failed is not inconclusive.")
+    if check:
+        _must(not entry.inconclusive, "A check says so by its verdict.")
         _must(entry.verdict in VERDICTS, "The verdict is PASS, FAIL or INCONCLUSIVE.")
         _must(entry.reason in REASONS, "The reason is none that a check gives.")
         _must(not entry.repetitions and not entry.points, "A check has no repetitions.")
@@ -316,5 +393,6 @@ def columns(entry: Entry) -> Mapping[str, Any]:
     kept = entry.as_json()
     for name in ("learner", "name", "age"):
         del kept[name]
-    kept["points"] = json.dumps(entry.points, separators=(",", ":"))
+    for name in LISTS:
+        kept[name] = json.dumps(kept[name], separators=(",", ":"))
     return kept

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from racelab.classroom.entry import ClassError, parse
+from racelab.classroom.entry import ClassError, learner_of, parse
 from racelab.classroom.store import Store
 
 __all__ = ["Limit", "application", "serve"]
@@ -158,6 +158,17 @@ def application(store: Store, address: str) -> Any:
         number, new = await asyncio.to_thread(store.add, entry)
         return JSONResponse({"id": number}, status_code=201 if new else 200)
 
+    async def leave(request: Request) -> Response:
+        admitted(request)
+        host = request.client.host if request.client else ""
+        _limited(addresses.wait(host), "Too many entries from your network.")
+        try:
+            learner = learner_of(await body_of(request))
+        except ClassError as error:
+            raise _Refusal(422, str(error)) from None
+        await asyncio.to_thread(store.leave, learner)
+        return JSONResponse({})
+
     async def state(request: Request) -> Response:
         admitted(request)
         since = request.query_params.get("since", "0")
@@ -189,6 +200,7 @@ def application(store: Store, address: str) -> Any:
 
     routes = [
         Route("/api/results", results, methods=["POST"]),
+        Route("/api/leave", leave, methods=["POST"]),
         Route("/api/state", state),
         Route("/api/hello", hello),
         *(Route(path, file(*what)) for path, what in FILES.items()),
@@ -292,8 +304,9 @@ def _say_where(store: Store, address: str) -> None:
     so_far = f"{_many(count.results, 'result')} of {_many(count.learners, 'learner')} so far"
     print(
         f"The class is open; {so_far}, in {store.file}.\n\n"
-        f"  Project   {link}\n"
-        f"  Learners  racelab class join {link} --name NAME\n\n"
+        f"  Wall      {link}\n"
+        f"  Learners  racelab class join {link} --name NAME\n"
+        "            (in a terminal of JupyterLab; in any other, .venv-ft/bin/racelab ...)\n\n"
         "Whoever has the link sees the page and can hand in results. It is plain HTTP, for a network that you trust.\n"
         "Ctrl-C closes the class; the same command opens it again with everything in it.",
         flush=True,

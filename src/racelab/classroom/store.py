@@ -11,11 +11,11 @@ import uuid
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from racelab.classroom.entry import ClassError, Entry, columns
+from racelab.classroom.entry import LISTS, ClassError, Entry, columns
 
 __all__ = ["Standing", "Store"]
 
-VERSION = 1
+VERSION = 2
 #: Letters and digits that nobody mixes up when they read them off a wall.
 LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 PAGE = 500
@@ -36,6 +36,13 @@ CREATE TABLE results (
   failed_repetitions INTEGER NOT NULL, repetitions INTEGER NOT NULL,
   first INTEGER NOT NULL, points TEXT NOT NULL
 );
+"""
+#: What was added to version 1. A file of that version gets it, and goes on.
+SINCE_1 = """
+ALTER TABLE results ADD COLUMN interval TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE results ADD COLUMN repetition_interval TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE results ADD COLUMN inconclusive INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE learners ADD COLUMN left_at REAL;
 """
 
 
@@ -82,7 +89,7 @@ class Store:
             empty = not self._ask("SELECT 1 FROM sqlite_master LIMIT 1")
         except sqlite3.DatabaseError as error:
             raise ClassError(f"{self.file} cannot be used as a class's file: {error}.") from None
-        if version != VERSION and not (empty and version == 0):
+        if version not in (1, VERSION) and not (empty and version == 0):
             raise ClassError(
                 f"{self.file} was made by another version of racelab, or is not a class's file. "
                 "Name another one: racelab class serve --file FILE"
@@ -92,12 +99,16 @@ class Store:
         self._database.execute("PRAGMA foreign_keys = ON")
         if empty:
             self._make()
+        elif version == 1:
+            self._database.executescript(
+                f"BEGIN IMMEDIATE; {SINCE_1} PRAGMA user_version = {VERSION}; COMMIT;"
+            )
 
     def _make(self) -> None:
         words = ("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(3))
         identity, token = uuid.uuid4().hex, "-".join(words)
         self._database.executescript(
-            f"BEGIN IMMEDIATE; {SCHEMA} INSERT INTO class VALUES ('{identity}', '{token}');"
+            f"BEGIN IMMEDIATE; {SCHEMA} {SINCE_1} INSERT INTO class VALUES ('{identity}', '{token}');"
             f"PRAGMA user_version = {VERSION}; COMMIT;"
         )
 
@@ -118,7 +129,8 @@ class Store:
             if known:
                 return known[0][0], False
             self._database.execute(
-                "INSERT INTO learners (id, name) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name",
+                "INSERT INTO learners (id, name) VALUES (?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET name = excluded.name, left_at = NULL",
                 (entry.learner, entry.name),
             )
             [[learner]] = self._ask("SELECT number FROM learners WHERE id = ?", entry.learner)
@@ -127,6 +139,13 @@ class Store:
                 (time.time() - entry.age, learner, *row.values()),
             )
             return int(made.lastrowid or 0), True
+
+    def leave(self, learner: str) -> None:
+        """Somebody takes part no more, until they hand something in again; their results stay."""
+        with self._lock, self._database:
+            self._database.execute(
+                "UPDATE learners SET left_at = ? WHERE id = ?", (time.time(), learner)
+            )
 
     def after(self, since: int) -> dict[str, Any]:
         """What was handed in after the result with this number, a page of it, and who those learners are."""
@@ -138,11 +157,13 @@ class Store:
             named = self._ask(
                 f"SELECT number, name FROM learners WHERE number IN ({marks})", *numbers
             )
+            left = self._ask("SELECT number, left_at FROM learners WHERE left_at IS NOT NULL")
         return {
             "class": self.id,
             "now": time.time(),
             "newest": newest,
             "learners": {row["number"]: row["name"] for row in named},
+            "left": {row["number"]: row["left_at"] for row in left},
             "results": [_shown(row) for row in rows],
         }
 
@@ -163,7 +184,8 @@ class Store:
 def _shown(row: sqlite3.Row) -> dict[str, Any]:
     found = dict(row)
     del found["key"]
-    for name in ("gil", "widened"):
+    for name in ("gil", "widened", "inconclusive"):
         found[name] = bool(found[name])
-    found["points"] = json.loads(found["points"])
+    for name in LISTS:
+        found[name] = json.loads(found[name])
     return found

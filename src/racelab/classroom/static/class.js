@@ -7,12 +7,11 @@ const STUCK_AFTER_CHECKS = 3;
 const FORGOTTEN_AFTER_S = 90 * 60;
 const MACHINES = 6; // with a colour and a shape of their own; the others share the seventh
 const CHIPS = 6;
-const Z = 1.96; // 95 %
 
 const REASONS = {
   compile: "does not compile",
   single: "wrong with one thread",
-  trial: "the test misjudges",
+  trial: "the test takes wrong code for right, or right for wrong",
   race: "fails when raced",
   gil: "turns the GIL on",
   cost: "too dear",
@@ -29,6 +28,7 @@ const token = decodeURIComponent(location.hash.slice(1));
 const state = {
   class: "", newest: 0, now: 0, address: "",
   names: new Map(), // number of a learner -> name
+  left: new Map(), // number of a learner who has left -> when
   results: [],
   subject: "", // "" follows the class
   view: "",
@@ -111,12 +111,13 @@ async function poll() {
 function take(news) {
   if (state.class && (news.class !== state.class || news.newest < state.newest)) {
     // Another class at the same address: begin anew.
-    Object.assign(state, { class: "", newest: 0, address: "", names: new Map(), results: [] });
+    Object.assign(state, { class: "", newest: 0, address: "", names: new Map(), left: new Map(), results: [] });
     return true;
   }
   state.class = news.class;
   state.now = news.now;
   for (const [number, name] of Object.entries(news.learners)) state.names.set(Number(number), name);
+  state.left = new Map(Object.entries(news.left).map(([number, at]) => [Number(number), at]));
   for (const result of news.results) {
     state.results.push(result);
     state.newest = result.id;
@@ -207,14 +208,45 @@ function viewsOf(subject) {
   return subject.per ? ["rate", "seen", ...(subject.unit === "round" ? ["round"] : [])] : ["round"];
 }
 
-/** Wilson's interval. */
-function interval(failed, runs) {
-  const p = failed / runs;
-  const centre = (p + Z * Z / (2 * runs)) / (1 + Z * Z / runs);
-  const half = Z * Math.sqrt(p * (1 - p) / runs + Z * Z / (4 * runs * runs)) / (1 + Z * Z / runs);
-  return [failed === 0 ? 0 : Math.max(0, centre - half), failed === runs ? 1 : Math.min(1, centre + half)];
+// Intervals come from racelab, with the results: it knows which runs are independent, this page does not.
+
+/** Nothing failed, and this machine would not have shown it: the zero is no bound. */
+const inconclusive = (r) => (r.kind === "check" ? r.reason === "no-power" && !r.power_failed : r.inconclusive);
+
+const SCALES = [[1e-4, 1e2, "%"], [1e-7, 1e6, "per million"], [0, 1e9, "per billion"]];
+
+/** A rate as racelab's tables say it, on the scale that suits `reference`; a bound is rounded away from what it claims. */
+function rateWords(value, reference, rounding = Math.round) {
+  const [, scale, name] = SCALES.find(([floor]) => reference >= floor);
+  return `${digits(value * scale, rounding, name === "%" ? 100 : Infinity)}\u00a0${name}`;
 }
 
+/** One decimal from 1 to 100, two significant digits below, and enough of them not to turn 99.99 into 100. */
+function digits(value, rounding, top) {
+  if (value === 0 || value === top) return String(value);
+  const places = decimals(value, top);
+  const slack = { ceil: -1e-9, floor: 1e-9, round: 0 }[rounding.name];
+  const rounded = rounding(value * 10 ** places + slack) / 10 ** places;
+  return rounded.toFixed(rounded < top ? Math.min(places, decimals(rounded, top)) : places);
+}
+
+function decimals(value, top) {
+  if (value >= top - 0.05 && value < top) return 1 - Math.floor(Math.log10(top - value));
+  if (value >= 100) return 0;
+  return value >= 1 ? 1 : 1 - Math.floor(Math.log10(value));
+}
+
+/** The rate k of n and its interval, in words. */
+function rateOf(k, n, ends, silent) {
+  if (silent) return "inconclusive";
+  const [low, high] = ends;
+  if (!k) return ends.length ? `below ${rateWords(high, high, Math.ceil)}` : "none failed";
+  if (k === n) return ends.length ? `above ${rateWords(low, low, Math.floor)}` : "all failed";
+  const said = (value) => rateWords(value, k / n);
+  return said(k / n) + (ends.length ? ` (${said(low)} to ${said(high)})` : "");
+}
+
+/** What an axis says at a tick. */
 function percent(share) {
   if (share === 0) return "0";
   const value = share * 100;
@@ -244,6 +276,16 @@ function mark(look, radius, hollow, title) {
   if (title) made.append(drawn("title", {}, title));
   return made;
 }
+
+/** The same, hollow and struck through: this machine would show no failure if there were one. */
+function struck(look, radius, title) {
+  const r = radius * 1.7;
+  const made = drawn("g", { class: `dot m${look} hollow struck` }, SHAPES[look](radius), drawn("path", { d: `M${-r} ${r}L${r} ${-r}` }));
+  made.append(drawn("title", {}, title));
+  return made;
+}
+
+const STRUCK = " Struck through: inconclusive, that machine shows nothing.";
 
 class Axes {
   constructor(box, xs, ys) {
@@ -362,7 +404,10 @@ const counted = (r) => (r.kind === "check" ? [r.power_failed, r.power_rounds] : 
 
 function perRound(rows, subject, _view, most) {
   const { low, high } = span(rows.map((r) => counted(r)[1]), 10);
-  const rates = rows.map(counted).flatMap(([k, n]) => (k ? [Math.max(interval(k, n)[0], k / n / 10)] : [1 / n]));
+  const rates = rows.flatMap((row) => {
+    const [k, n] = counted(row);
+    return k ? [Math.max(row.interval[0] ?? 0, k / n / 10)] : n ? [1 / n] : [];
+  });
   const floor = 10 ** Math.floor(Math.log10(Math.min(...rates, 0.1)));
   const ticks = logTicks(floor, 1, percent, 7);
   return {
@@ -413,23 +458,28 @@ function drawRates({ rows, axes, radius, looks, calling, away }) {
   for (const row of rows) {
     const [k, n] = [row.failed_repetitions, row.repetitions];
     const look = looks.get(machineOf(row));
-    const [low, high] = interval(k, n);
-    line(axes, place(row), low, high, look, away(row));
-    const text = `${calling(row)}: ${k} of ${n} repetitions failed`;
-    put(axes, mark(look, radius, k === 0, text), place(row), axes.y(k / n), away(row));
-    table.push([calling(row), machineOf(row), n, k, `${percent(k / n)} (${percent(low)} to ${percent(high)})`]);
+    const silent = inconclusive(row);
+    const [low, high] = row.repetition_interval;
+    if (high !== undefined && !silent) line(axes, place(row), low, high, look, away(row));
+    const text = `${calling(row)}: ${k} of ${n} repetitions failed${silent ? ", inconclusive" : ""}`;
+    const shape = silent ? struck(look, radius, text) : mark(look, radius, k === 0, text);
+    put(axes, shape, place(row), axes.y(k / n), away(row));
+    table.push([calling(row), rateOf(k, n, row.repetition_interval, silent), k, n, machineOf(row)]);
   }
   return {
-    text: "A line is one learner's rate so far; it ends in a mark, with its 95 % interval. Hollow: no failure seen.",
-    head: ["Learner", "Machine", "Repetitions", "Failed", "Rate per repetition, 95 %"],
+    text: "A line is one learner's rate so far; it ends in a mark, with its 95 % interval. Hollow: no failure seen."
+      + (rows.some(inconclusive) ? STRUCK : ""),
+    head: ["Learner", "Rate, 95 %", "Failed", "Repetitions", "Machine"],
     table,
   };
 }
 
 /** How many have seen it fail at least once by then (Kaplan and Meier: some ran less), and what the class's rate predicts. */
 function drawSeen({ rows, axes, radius, looks, calling, away }) {
-  const failed = rows.reduce((sum, r) => sum + r.failed_repetitions, 0);
-  const runs = rows.reduce((sum, r) => sum + r.repetitions, 0);
+  // A machine that cannot show a failure says nothing about when one is seen.
+  const telling = rows.filter((r) => !inconclusive(r));
+  const failed = telling.reduce((sum, r) => sum + r.failed_repetitions, 0);
+  const runs = telling.reduce((sum, r) => sum + r.repetitions, 0);
   const p = failed / runs;
   const end = Math.max(...rows.map((r) => r.repetitions));
   const expected = [];
@@ -441,7 +491,7 @@ function drawSeen({ rows, axes, radius, looks, calling, away }) {
   const marks = [];
   let unseen = 1;
   const order = [...rows].sort((a, b) => (a.first || a.repetitions + 0.5) - (b.first || b.repetitions + 0.5));
-  let atRisk = order.length;
+  let atRisk = telling.length;
   let last = axes.y(0);
   steps.push(`M${axes.x(1)} ${last}`);
   for (const row of order) {
@@ -453,23 +503,30 @@ function drawSeen({ rows, axes, radius, looks, calling, away }) {
       steps.push(`L${at.toFixed(1)} ${last.toFixed(1)}`);
     }
     marks.push([row, at, last]);
-    atRisk -= 1;
+    if (!inconclusive(row)) atRisk -= 1;
   }
   steps.push(`L${axes.x(end).toFixed(1)} ${last.toFixed(1)}`);
-  axes.svg.append(
-    drawn("path", { class: "expected", d: expected.join("") }),
-    drawn("path", { class: "steps", d: steps.join("") }),
-  );
+  if (runs) {
+    axes.svg.append(
+      drawn("path", { class: "expected", d: expected.join("") }),
+      drawn("path", { class: "steps", d: steps.join("") }),
+    );
+  }
   for (const [row, x, y] of marks) {
-    const text = row.first ? `first in repetition ${row.first}` : `not in ${many(row.repetitions, "repetition")}`;
-    put(axes, mark(looks.get(machineOf(row)), radius, !row.first, `${calling(row)}: ${text}`), x, y, away(row));
+    const silent = inconclusive(row);
+    const look = looks.get(machineOf(row));
+    const text = `${calling(row)}: ${row.first ? `first in repetition ${row.first}` : `not in ${many(row.repetitions, "repetition")}`}`;
+    const shape = silent ? struck(look, radius, `${text}, inconclusive`) : mark(look, radius, !row.first, text);
+    put(axes, shape, x, y, away(row));
   }
   const seen = rows.filter((r) => r.first).length;
+  const without = rows.length - telling.length;
   return {
-    text: `A mark is one learner, at the repetition that failed first; hollow: none has failed yet. ${seen} of ${rows.length} have seen it. `
-      + `Dashed: 1 − (1 − p)^N with the class's own p, ${failed.toLocaleString("en")} of ${many(runs, "repetition")}, ${percent(p)}.`,
-    head: ["Learner", "Machine", "Repetitions", "First failure"],
-    table: rows.map((r) => [calling(r), machineOf(r), r.repetitions, r.first || "none yet"]),
+    text: `A mark is one learner, at the repetition that failed first; hollow: none has failed yet. ${seen} of ${telling.length} have seen it. `
+      + (runs ? `Dashed: 1 − (1 − p)^N with the class's own p, ${failed.toLocaleString("en")} of ${many(runs, "repetition")}, ${rateWords(p, p)}.` : "")
+      + (without ? `${STRUCK} ${without === 1 ? "It is" : `These ${without} are`} not counted.` : ""),
+    head: ["Learner", "First failure", "Repetitions", "Machine"],
+    table: rows.map((r) => [calling(r), r.first || (inconclusive(r) ? "inconclusive" : "none yet"), r.repetitions, machineOf(r)]),
   };
 }
 
@@ -480,16 +537,19 @@ function drawRounds({ rows, axes, radius, looks, calling, away }, subject) {
   for (const row of rows) {
     const [k, n] = counted(row);
     const look = looks.get(machineOf(row));
-    const [low, high] = interval(k, n);
-    line(axes, place(row), k ? Math.max(low, axes.ys.low) : 0, high, look, away(row));
-    const text = `${calling(row)}: ${k.toLocaleString("en")} of ${many(n, subject.unit)}`;
-    put(axes, mark(look, radius, k === 0, text), place(row), axes.y(k / n), away(row));
-    table.push([calling(row), machineOf(row), n, k, k ? `${percent(k / n)} (${percent(low)} to ${percent(high)})` : `below ${percent(high)}`]);
+    const silent = inconclusive(row);
+    const [low, high] = row.interval;
+    if (high !== undefined && !silent) line(axes, place(row), k ? Math.max(low, axes.ys.low) : 0, high, look, away(row));
+    const text = `${calling(row)}: ${k.toLocaleString("en")} of ${many(n, subject.unit)}${silent ? ", inconclusive" : ""}`;
+    const shape = silent ? struck(look, radius, text) : mark(look, radius, k === 0, text);
+    put(axes, shape, place(row), axes.y(k / n), away(row));
+    table.push([calling(row), rateOf(k, n, row.interval, silent), k, n, machineOf(row)]);
   }
   const what = subject.kind === "check" ? "the starter, raced before the learner's answer" : "one learner's race";
   return {
-    text: `A mark is ${what}, with its 95 % interval. Hollow, at the foot: no failure seen; the line ends at the bound.`,
-    head: ["Learner", "Machine", `${subject.unit[0].toUpperCase()}${subject.unit.slice(1)}s`, "Failed", "Rate, 95 %"],
+    text: `A mark is ${what}, with its 95 % interval. Hollow, at the foot: no failure seen; the line ends at the bound.`
+      + (rows.some(inconclusive) ? STRUCK : ""),
+    head: ["Learner", "Rate, 95 %", "Failed", `${subject.unit[0].toUpperCase()}${subject.unit.slice(1)}s`, "Machine"],
     table,
   };
 }
@@ -559,13 +619,20 @@ function stuck(all) {
   for (const [subject, learners] of all) {
     const found = [...learners]
       .filter(([learner, one]) => current.get(learner) === subject && !one.passed)
-      .map(([learner, one]) => ({ learner, ...one, since: state.now - one.first }))
+      .map(([learner, one]) => ({
+        learner, ...one, gone: state.left.has(learner), since: (state.left.get(learner) ?? state.now) - one.first,
+      }))
       .filter((one) => one.since >= STUCK_AFTER_S || one.checks >= STUCK_AFTER_CHECKS)
       .filter((one) => state.now - one.last.at < FORGOTTEN_AFTER_S)
-      .sort((a, b) => b.since - a.since);
-    if (found.length) places.push({ subject, found });
+      .sort((a, b) => a.gone - b.gone || b.since - a.since);
+    if (found.length) places.push({ subject, found, here: found.filter((one) => !one.gone) });
   }
-  return places.sort((a, b) => b.found.length - a.found.length || b.found[0].since - a.found[0].since);
+  return places.sort((a, b) => b.here.length - a.here.length || b.found[0].since - a.found[0].since);
+}
+
+function stands(here, all) {
+  const gone = all > here ? `${all - here} left the class` : "";
+  return [here ? `${here} stuck` : "", gone].filter(Boolean).join(", ");
 }
 
 function drawStuck(all, calling) {
@@ -575,48 +642,65 @@ function drawStuck(all, calling) {
       `Nobody: no one has checked one exercise three times, or for five minutes, without a PASS.`));
     return;
   }
-  $("stuck").replaceChildren(...places.map(({ subject, found }) => {
+  $("stuck").replaceChildren(...places.map(({ subject, found, here }) => {
     const why = new Map();
-    for (const one of found) {
+    for (const one of here) {
       const reason = REASONS[one.last.reason] ?? one.last.verdict;
       why.set(reason, (why.get(reason) ?? 0) + 1);
     }
-    const reasons = [...why].sort((a, b) => b[1] - a[1]).map(([text, n]) => `${text} (${n})`).join(", ");
-    const chips = found.slice(0, CHIPS).map((one) => element("li", {},
-      who(calling(one.last)), element("small", {}, minutes(one.since) === "just now" ? many(one.checks, "check") : minutes(one.since))));
+    const reasons = [...why].sort((a, b) => b[1] - a[1]).map(([text, n]) => `${many(n, "learner")}: ${text}`).join("; ");
+    const clock = (one) => (minutes(one.since) === "just now" ? many(one.checks, "check") : minutes(one.since));
+    const chips = found.slice(0, CHIPS).map((one) => element("li", one.gone ? { class: "gone" } : {},
+      who(calling(one.last)), element("small", {}, one.gone ? "has left" : clock(one))));
     const rest = found.length - chips.length;
     if (rest > 0) chips.push(element("li", { class: "more" }, `and ${rest} more`));
     const place = element("div", { class: "place" },
-      element("h3", {}, slug(subject), element("span", {}, `${found.length} stuck`)));
+      element("h3", {}, slug(subject), element("span", here.length ? {} : { class: "quiet" }, stands(here.length, found.length))));
     if ($("names").checked) place.append(element("ul", {}, ...chips));
-    place.append(element("p", {}, reasons));
+    if (here.length) place.append(element("p", {}, reasons));
     return place;
   }));
 }
 
 const SAID = [["PASS", "passed"], ["FAIL", "failing"], ["INCONCLUSIVE", "inconclusive"]];
 
-function drawProgress(all) {
-  const learners = new Set(state.results.map((r) => r.learner)).size;
+/** Exercises whose names are shown. */
+const unfolded = new Set();
+
+function drawProgress(all, called) {
+  const everybody = new Set(state.results.map((r) => r.learner));
+  const learners = everybody.size;
   if (!all.size) {
     $("progress").replaceChildren(element("p", { class: "quiet" }, "No exercise was checked yet."));
     return;
   }
   const items = [...all].map(([subject, found]) => {
-    const counts = new Map(SAID.map(([verdict]) => [verdict, 0]));
-    for (const one of found.values()) {
-      const verdict = one.passed ? "PASS" : one.last.verdict;
-      counts.set(verdict, counts.get(verdict) + 1);
-    }
-    const bar = element("div", { class: "bar", "aria-hidden": "true" }, ...SAID.map(([verdict]) => {
+    const groups = new Map(SAID.map(([verdict]) => [verdict, []]));
+    for (const [learner, one] of found) groups.get(one.passed ? "PASS" : one.last.verdict).push(called.get(learner));
+    const bar = element("span", { class: "bar", "aria-hidden": "true" }, ...SAID.map(([verdict]) => {
       const part = element("span", { class: verdict });
-      part.style.width = `${(100 * counts.get(verdict)) / learners}%`;
+      part.style.width = `${(100 * groups.get(verdict).length) / learners}%`;
       return part;
     }));
-    const words = SAID.filter(([verdict]) => counts.get(verdict)).map(([verdict, word]) => `${counts.get(verdict)} ${word}`);
-    return element("li", {}, element("p", {}, slug(subject), element("span", {}, words.join(", "))), bar);
+    const told = SAID.filter(([verdict]) => groups.get(verdict).length).map(([verdict, word]) => [word, groups.get(verdict)]);
+    const words = told.map(([word, names]) => `${names.length} ${word}`).join(", ");
+    const row = [element("span", { class: "row" }, slug(subject), element("span", { class: "words" }, words)), bar];
+    if (!$("names").checked) return element("li", {}, ...row);
+    const rest = [...everybody].filter((learner) => !found.has(learner)).map((learner) => called.get(learner));
+    if (rest.length) told.push(["not checked", rest]);
+    return element("li", {}, folded(subject, row, told));
   });
-  $("progress").replaceChildren(element("ul", {}, ...items));
+  replace($("progress"), [element("ul", {}, ...items)]);
+}
+
+/** A row that opens to say who. */
+function folded(subject, row, groups) {
+  const made = element("details", unfolded.has(subject) ? { open: "" } : {},
+    element("summary", { "data-look": `who-${subject}` }, ...row),
+    ...groups.map(([word, names]) => element("div", { class: "group" }, element("span", {}, `${word}:`),
+      ...names.sort((a, b) => a.localeCompare(b)).map(who))));
+  made.addEventListener("toggle", () => unfolded[made.open ? "add" : "delete"](subject));
+  return made;
 }
 
 // -- All of it ------------------------------------------------------------------------------------------------------
@@ -624,7 +708,10 @@ function drawProgress(all) {
 function drawJoin() {
   const local = ["localhost", "127.0.0.1"].includes(location.hostname);
   const base = local && state.address ? state.address : location.origin;
-  $("join").replaceChildren(element("span", {}, "Take part: "), command(`racelab class join ${base}/#${token} --name YOURS`));
+  $("join").replaceChildren(
+    element("span", {}, "Take part: "), command(`racelab class join ${base}/#${token} --name YOURS`),
+    element("small", {}, "(in a terminal of JupyterLab; in any other, ", command(".venv-ft/bin/racelab"), "…)"),
+  );
 }
 
 function drawChoice(all, view, views) {
@@ -651,7 +738,7 @@ let before = "";
 
 function draw(anyway = false) {
   const minute = Math.floor(state.now / 30);
-  const now = JSON.stringify([state.class, state.newest, minute, state.address]);
+  const now = JSON.stringify([state.class, state.newest, minute, state.address, [...state.left]]);
   if (now === before && !anyway) return;
   before = now;
 
@@ -684,7 +771,7 @@ function draw(anyway = false) {
   const called = callings();
   const found = standings();
   drawStuck(found, (row) => called.get(row.learner));
-  drawProgress(found);
+  drawProgress(found, called);
 }
 
 // -- The reader's choices ---------------------------------------------------------------------------------------------
