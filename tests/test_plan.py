@@ -76,6 +76,13 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def minutes_of(exercise: str) -> int:
+    """What the exercise's own card says."""
+    found = plan.exercise_minutes(exercise, ROOT)
+    assert found is not None
+    return found
+
+
 # -- The book's own plans -------------------------------------------------------------------------------
 
 
@@ -88,7 +95,10 @@ def test_minutes_add_up_and_follow_each_other(minutes: int) -> None:
         sum(row.minutes for row in made.rows[:nth]) for nth in range(len(made.rows))
     ]
     assert all(row.minutes > 0 for row in made.rows)
-    assert (made.rows[0].kind, made.rows[-1].kind) == ("open", "close")
+    assert [row.kind for row in made.rows[:2]] == ["open", "join"]
+    assert made.rows[-1].kind == "close"
+    in_hand = sum(row.minutes for row in made.rows if row.kind == "in hand")
+    assert in_hand >= minutes // 90 * 5
 
 
 @pytest.mark.parametrize("minutes", [90, 180, 360])
@@ -100,7 +110,32 @@ def test_taught_minutes_are_those_of_the_headers_less_what_is_left_out(minutes: 
             assert row.minutes + left_out == known[row.chapter].teach
             assert set(row.leave_out) <= set(known[row.chapter].cuts)
         elif row.kind == "exercise":
-            assert row.minutes == known[row.chapter].exercise
+            assert row.minutes == sum(minutes_of(slug) for slug in row.exercises)
+
+
+@pytest.mark.parametrize("slug", [slug for slug, _ in CHOICE])
+def test_minutes_of_a_header_are_those_of_exercises_in_class(slug: str) -> None:
+    """What stands under a chapter's title and in a plan is what the exercises say of themselves."""
+    one = chapters()[slug]
+    here, later = plan._in_class(one, ROOT)
+
+    assert one.exercise == sum(minutes_of(name) for name in here)
+    assert [*here, *later] == list(one.exercises)
+
+
+def test_what_a_note_wants_done_in_class_is() -> None:
+    """Chapter 06: "The exercise with the pair is the answer; do it in class if nothing else"."""
+    for minutes in (90, 180, 360):
+        done = {name for row in make_plan(minutes).rows for name in row.exercises}
+        assert "two_counters" in done
+
+
+def test_no_chapter_is_taken_because_it_is_short() -> None:
+    """Those of a class are the first of the choice, without a gap that a later one fills."""
+    order = [slug for slug, _ in CHOICE]
+    for minutes in range(90, MOST, 30):
+        taken = {row.chapter.split("_", 1)[1] for row in make_plan(minutes).rows if row.chapter}
+        assert taken == set(order[: len(taken)]), minutes
 
 
 @pytest.mark.parametrize("minutes", [90, 180, 360])
@@ -147,22 +182,22 @@ def test_what_can_be_cut_is_there_and_its_minutes_are_known(slug: str) -> None:
 
 
 def test_what_fits_is_taken_in_the_order_of_the_choice_and_shown_in_the_books(book: Path) -> None:
-    made = make_plan(90, book=book)
+    made = make_plan(120, book=book)
 
     assert [(row.kind, row.chapter, row.minutes) for row in made.rows] == [
-        ("open", "", 5), ("teach", "02_b", 30), ("exercise", "02_b", 10),
-        ("teach", "03_c", 30), ("exercise", "03_c", 10), ("close", "", 5),
+        ("open", "", 5), ("join", "", 10), ("teach", "02_b", 30), ("exercise", "02_b", 10),
+        ("break", "", 15), ("teach", "03_c", 30), ("exercise", "03_c", 10), ("in hand", "", 5), ("close", "", 5),
     ]  # fmt: skip
     assert [why for _, why in made.reasons] == ["second", "first"]
     assert [one.stem for one in made.read_before] == ["01_a"]
     assert [cut.minutes for _, cut in made.if_late] == [4, 2]
-    assert made.rows[2].what == "Exercise: one"
+    assert (made.rows[3].what, made.rows[3].exercises) == ("Exercise: one", ("one",))
     assert made.at_home == ("two (Teach b)", "two (Teach c)")
 
 
 def test_parts_are_left_out_before_an_exercise_is_sent_home(book: Path) -> None:
-    cut = make_plan(86, book=book)
-    home = make_plan(82, book=book)
+    cut = make_plan(116, book=book)
+    home = make_plan(112, book=book)
 
     assert [row.leave_out for row in cut.rows if row.kind == "teach"] == [(Cut("Part", 4),), ()]
     assert [row.kind for row in cut.rows].count("exercise") == 2
@@ -171,10 +206,22 @@ def test_parts_are_left_out_before_an_exercise_is_sent_home(book: Path) -> None:
     assert cut.if_late == (("Teach b", Cut("the rest", 2)),)
 
 
-def test_time_that_is_left_is_in_hand(book: Path) -> None:
-    made = make_plan(60, book=book)
+def test_a_part_that_goes_only_under_a_condition_is_named_with_it_and_never_left_out_unasked(
+    book: Path,
+) -> None:
+    (book / "notebooks/02_b.md").write_text(
+        chapter_file("b", cut="*Part* (4 min) if the room has seen it; *Rest* (2 min).")
+    )
+    made = make_plan(118, book=book)
 
-    assert [(row.kind, row.minutes) for row in made.rows][-2:] == [("in hand", 10), ("close", 5)]
+    assert [row.leave_out for row in made.rows if row.kind == "teach"] == [(Cut("Rest", 2),), ()]
+    assert "Teach b: Part (4 min) if the room has seen it" in str(made)
+
+
+def test_time_that_is_left_is_in_hand(book: Path) -> None:
+    made = make_plan(65, book=book)
+
+    assert [(row.kind, row.minutes) for row in made.rows][-2:] == [("in hand", 5), ("close", 5)]
 
 
 def test_chapters_that_are_asked_for_come_in_that_order(book: Path) -> None:
@@ -188,7 +235,10 @@ def test_chapters_that_are_asked_for_come_in_that_order(book: Path) -> None:
 @pytest.mark.parametrize(
     ("note", "cuts"),
     [
-        ("*A b* (4 min), where everybody has one.", [("A b", 4)]),
+        ("*A b* (4 min), where everybody has one.", [("A b", 4, "where everybody has one")]),
+        ("*A* (3 min) can be read; *B* (4 min) if you have C.", [("A", 3), ("B", 4, "if you have C")]),
+        ("*A* (7 min) for an audience of C; the Bs (4 min) for one of D. E is short.", [("A", 7, "for an audience of C"), ("the Bs", 4, "for one of D")]),
+        ("*A* and *B* (6 min) are for reading; *C* (3 min) are for looking up.", [("*A* and *B*", 6), ("C", 3)]),
         ("*A, b* (5 min) and the c (3 min) can be read; keep *D*.", [("A, b", 5), ("the c", 3)]),
         ("*A* and *B, c* (3 min each) can be read.", [("A", 3), ("B, c", 3)]),
         ("*A* (3 min) and *B* (4 min; [C](10_c.md) comes back to it).", [("A", 3), ("B", 4)]),
@@ -197,7 +247,7 @@ def test_chapters_that_are_asked_for_come_in_that_order(book: Path) -> None:
     ],
 )  # fmt: skip
 def test_notes_that_say_what_to_cut(note: str, cuts: list[tuple[str, int]]) -> None:
-    assert [(cut.what, cut.minutes) for cut in plan._cuts(f" {note}")] == cuts
+    assert list(plan._cuts(f" {note}")) == [Cut(*cut) for cut in cuts]
 
 
 @pytest.mark.parametrize(
@@ -206,7 +256,7 @@ def test_notes_that_say_what_to_cut(note: str, cuts: list[tuple[str, int]]) -> N
         (44, None, "give 45 to 600"),
         (601, None, "day by day"),
         (90, ["green", "nowhere"], "there is no 'nowhere'; there are: a, b, c"),
-        (90, ["a", "b", "c"], "take 94 minutes"),
+        (90, ["a", "b", "c"], "take 109 minutes"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(
@@ -246,7 +296,22 @@ def test_command_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["chapter"] for row in made["rows"] if row["kind"] == "teach"] == [
         "06_lost_update", "03_green",
     ]  # fmt: skip
-    assert set(made["rows"][0]) == {"at", "minutes", "kind", "what", "chapter", "leave_out"}
+    assert set(made["rows"][0]) == {
+        "at",
+        "minutes",
+        "kind",
+        "what",
+        "chapter",
+        "leave_out",
+        "exercises",
+    }
+
+
+def test_help_lists_the_names_of_chapters(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command("--help")
+
+    assert set(chapters()) <= set(re.findall(r"\w+", capsys.readouterr().out))
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,14 @@
 """What every chapter page carries: how long it takes, and a notebook to download.
 
-Both come from the chapter's own file: the minutes from its header (`racelab: {teach: 25, exercise: 15}`),
-the notebook by jupytext from the text itself, so it opens in plain Jupyter. (The notebooks that
+Both come from the chapter's own file: the minutes from its header (`racelab: {teach: 25, exercise: 15}`; those for
+home are what its other exercises say that they take), the notebook by jupytext from the text itself, so it opens in plain Jupyter. (The notebooks that
 myst-nb leaves behind have no outputs on a cache hit and raw MyST markup in their prose.)
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ import nbformat
 import yaml
 from docutils import nodes
 from sphinx.application import Sphinx
+
+SOURCES = Path(__file__).resolve().parents[2] / "src"
+if str(SOURCES) not in sys.path:
+    # The harness, which the book's environment does not install. Plans need nothing but the standard library.
+    sys.path.insert(0, str(SOURCES))
 
 NOTEBOOKS = "notebooks/"
 NOTE = (
@@ -38,9 +44,9 @@ def add_to_page(
     """Put the minutes under a chapter's title and the notebook into its download menu."""
     if not pagename.startswith(NOTEBOOKS):
         return
-    minutes = header(Path(app.env.doc2path(pagename)))
-    if "teach" in minutes and "body" in context:
-        line = time_needed(minutes)
+    source = Path(app.env.doc2path(pagename))
+    if "teach" in header(source) and "body" in context:
+        line = time_needed(source)
         context["body"] = context["body"].replace("</h1>", f"</h1>\n{line}", 1)
     link = {
         "type": "link",
@@ -59,11 +65,16 @@ def add_to_page(
             button["buttons"] = [link, *others]
 
 
-def time_needed(minutes: dict[str, Any]) -> str:
-    """One line of HTML: minutes to read and run, minutes for the exercise."""
-    parts = [f"<span>{minutes['teach']} min to read and run</span>"]
-    if minutes.get("exercise"):
-        parts.append(f"<span>{minutes['exercise']} min exercise</span>")
+def time_needed(source: Path) -> str:
+    """One line of HTML: minutes to read and run, minutes for the exercises, those for home by themselves."""
+    from racelab.classroom.plan import home_minutes, read_chapter
+
+    chapter = read_chapter(source)
+    parts = [f"<span>{chapter.teach} min to read and run</span>"]
+    if chapter.exercise:
+        later = home_minutes(chapter, source.parents[1])
+        more = f" in class, {later} more for home" if later else ""
+        parts.append(f"<span>{chapter.exercise} min exercise{more}</span>")
     return f'<p class="time-needed">{"".join(parts)}</p>'
 
 

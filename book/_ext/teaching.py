@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +68,10 @@ class ClassPlan(_Directive):
             plan = make_plan(directives.positive_int(self.arguments[0]), book=self.book)
         except ValueError as problem:
             raise self.error(str(problem)) from problem
-        made = self.parsed(list(timetable(plan)), nodes.container()).children
+        slides = self.book / "book/slides.md"
+        self.env.note_dependency(str(slides))
+        shown = slides_of(slides.read_text(encoding="utf-8"))
+        made = self.parsed(list(timetable(plan, shown)), nodes.container()).children
         for table in made[0].findall(nodes.table):
             table["classes"].append("class-plan")
         return made
@@ -82,7 +85,7 @@ class ClassChoice(_Directive):
         from racelab.classroom.plan import CHOICE
 
         known = self.chapters()
-        lines = [f"1. {link(known[slug])}: {why}." for slug, why in CHOICE]
+        lines = [f"1. {link(known[slug])} (`{slug}`): {why}." for slug, why in CHOICE]
         return self.parsed(lines, nodes.container()).children
 
 
@@ -97,7 +100,7 @@ class SpeakerNotes(_Directive):
             section = nodes.section(ids=[name], names=[name])
             number = int(one.stem.partition("_")[0])
             section += nodes.title("", f"{number} · {one.title}")
-            self.parsed(list(speaker_notes(one)), section)
+            self.parsed(list(speaker_notes(one, self.book)), section)
             sections.append(section)
         return sections
 
@@ -112,14 +115,24 @@ def link(chapter: Chapter) -> str:
     return f"[{chapter.title}](../notebooks/{chapter.stem}.md)"
 
 
-def timetable(plan: Plan) -> Iterator[str]:
+def slides_of(text: str) -> dict[str, list[int]]:
+    """Which slides lead to a chapter: its stem to their numbers, as the bar of the slides shows them."""
+    found: dict[str, list[int]] = {}
+    for number, slide in enumerate(re.split(r"^## ", text, flags=re.M)[1:], 1):
+        for stem in dict.fromkeys(re.findall(r"\.\./notebooks/(\d\d_\w+)\.md", slide)):
+            found.setdefault(stem, []).append(number)
+    return found
+
+
+def timetable(plan: Plan, slides: Mapping[str, Sequence[int]]) -> Iterator[str]:
     """A plan as Markdown."""
     from racelab.classroom.plan import clock
 
-    yield from ("| from | min | what |", "|---:|---:|---|")
+    yield from ("| from | min | what | slides |", "|---:|---:|---|---|")
     for row in plan.rows:
-        yield f"| {clock(row.at)} | {row.minutes} | {activity(row)} |"
-    yield f"| {clock(plan.minutes)} | **{sum(row.minutes for row in plan.rows)}** | the end |"
+        numbers = ", ".join(map(str, slides.get(row.chapter, ()))) if row.kind == "teach" else ""
+        yield f"| {clock(row.at)} | {row.minutes} | {activity(row)} | {numbers} |"
+    yield f"| {clock(plan.minutes)} | **{sum(row.minutes for row in plan.rows)}** | the end | |"
     before = [f"{link(one)} ({one.teach} min)" for one in plan.read_before]
     late: dict[str, list[Cut]] = {}
     for title, cut in plan.if_late:
@@ -130,15 +143,28 @@ def timetable(plan: Plan) -> Iterator[str]:
             "If it gets late, leave out",
             [f"{title}: {parts(cuts)}." for title, cuts in late.items()],
         ),
-        ("For home", [f"{', '.join(plan.at_home)}." if plan.at_home else ""]),
+        ("For home", [f"{', '.join(homework(plan))}." if plan.at_home else ""]),
     ):
         if any(said):
             yield from ("", f"**{head}:** {' '.join(said)}")
 
 
+def homework(plan: Plan) -> Iterator[str]:
+    """Exercises for home, each leading to its place in its chapter."""
+    for name, one in plan.home:
+        yield f"{exercise_link(name, one.stem)} ({one.title})"
+
+
+def exercise_link(name: str, stem: str) -> str:
+    """An exercise's name, leading to where its chapter asks it."""
+    return f"[`{name}`](../notebooks/{stem}.md#exercise)"
+
+
 def activity(row: Row) -> str:
     """What happens in a row."""
     what = f"[{row.what}](../notebooks/{row.chapter}.md)" if row.kind == "teach" else row.what
+    for name in row.exercises:
+        what = re.sub(rf"\b{name}\b", exercise_link(name, row.chapter), what, count=1)
     if row.leave_out:
         what += f", without {parts(row.leave_out)}"
     return what
@@ -147,16 +173,22 @@ def activity(row: Row) -> str:
 def parts(cuts: Sequence[Cut]) -> str:
     """Parts of a chapter with their minutes."""
     said = [
-        f"{cut.what if '*' in cut.what else f'*{cut.what}*'} ({cut.minutes} min)" for cut in cuts
+        f"{cut.what if '*' in cut.what else f'*{cut.what}*'} ({cut.minutes} min)"
+        + (f" {cut.only}" if cut.only else "")
+        for cut in cuts
     ]
     return ", ".join(said)
 
 
-def speaker_notes(chapter: Chapter) -> Iterator[str]:
+def speaker_notes(chapter: Chapter, book: Path) -> Iterator[str]:
     """A chapter's notes as Markdown: what it is for, then what to ask and show, and what goes wrong."""
+    from racelab.classroom.plan import home_minutes
+
     minutes = f"{chapter.teach} min" + (
         f" and {chapter.exercise} min exercise" if chapter.exercise else ""
     )
+    later = home_minutes(chapter, book)
+    minutes += f", {later} more for home" if later else ""
     yield f"[The chapter](../notebooks/{chapter.stem}.md): {minutes}. After it people can {chapter.promise}"
     yield ""
     for note in sorted(chapter.notes, key=_place):

@@ -66,7 +66,32 @@ def test_tables_are_what_the_command_prints(built: str, nth: int) -> None:
         assert cells[:2] == [f"{row['at'] // 60}:{row['at'] % 60:02}", str(row["minutes"])]
         assert cells[2].startswith(row["what"])
         for cut in row["leave_out"]:
-            assert f"{cut['what'].strip('*')} ({cut['minutes']} min)" in cells[2]
+            assert f"{cut['what'].replace('*', '')} ({cut['minutes']} min)" in cells[2]
+        for name in row["exercises"]:
+            link = rf'notebooks/{row["chapter"]}\.html#exercise">(<span[^>]*>)?<code[^>]*><span[^>]*>{name}<'
+            assert re.search(link, table)
+
+
+def test_plans_say_which_slides_go_with_a_chapter(built: str) -> None:
+    """The numbers are those in the bar of the slides."""
+    slides = re.split(r"^## ", (ROOT / "book/slides.md").read_text(encoding="utf-8"), flags=re.M)
+    tables = re.findall(r'<table class="class-plan[^"]*">.*?</table>', built, re.S)
+    seen = 0
+    for table in tables:
+        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", table, re.S):
+            cells = re.findall(r"<td[^>]*>(.*?)</td>", row, re.S)
+            stem = re.search(r"notebooks/(\w+)\.html\"", cells[2]) if cells else None
+            if stem:
+                numbers = [n for n, text in enumerate(slides) if f"{stem[1]}.md" in text]
+                assert words(cells[3]) == ", ".join(map(str, numbers))
+                seen += len(numbers)
+    assert seen
+
+
+def test_list_of_chapters_says_their_short_names(built: str) -> None:
+    for chapter in CHAPTERS:
+        slug = chapter.stem.split("_", 1)[1]
+        assert re.search(rf"<code[^>]*><span class=\"pre\">{slug}</span></code>\):", built), slug
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)

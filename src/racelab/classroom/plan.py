@@ -21,7 +21,19 @@ from typing import Any
 
 from racelab.show import find_ext
 
-__all__ = ["CHOICE", "Chapter", "Cut", "Plan", "Row", "add_plan", "chapters", "make_plan"]
+__all__ = [
+    "CHOICE",
+    "Chapter",
+    "Cut",
+    "Plan",
+    "Row",
+    "add_plan",
+    "chapters",
+    "exercise_minutes",
+    "home_minutes",
+    "make_plan",
+    "read_chapter",
+]
 
 CHOICE: tuple[tuple[str, str], ...] = (
     ("lost_update", "the smallest bug there is, in the steps that every other chapter repeats"),
@@ -33,7 +45,7 @@ CHOICE: tuple[tuple[str, str], ...] = (
         "the bug that crashes, and that people find in their own code the same evening",
     ),
     ("critical_section", "the lock that is new with this build, and what it does not do"),
-    ("caches", "what nearly every extension has, and four ways to repair it"),
+    ("caches", "what nearly every extension has, and the ways to repair it"),
     ("interpreter", "read by everybody before a shorter class: it is the test of the machine, too"),
     ("containers", "two safe calls that are not one"),
     ("unsafe_library", "for those who wrap somebody else's library"),
@@ -49,13 +61,16 @@ CHOICE: tuple[tuple[str, str], ...] = (
 """Chapters in the order in which a class gets them as long as there is time, each with the reason."""
 
 LEAST, MOST = 45, 600
-OPENING, CLOSING, BREAK, LUNCH = 5, 5, 15, 60
+OPENING, JOINING, CLOSING, BREAK, LUNCH = 5, 10, 5, 15, 60
+FIXED = OPENING + JOINING + CLOSING
 STRETCH = 100
 """Minutes after which people need a break."""
 TORN = 40
 """A break inside a chapter is as bad as a stretch that is so much longer."""
 LUNCH_FROM = 300
 """A class as long as this has lunch in it."""
+HAND, HAND_FOR = 5, 90
+"""Minutes kept in hand in every so many: a plan without any is late after the first question."""
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -70,10 +85,12 @@ class Cut:
     Attributes:
         what: in the chapter's words.
         minutes: what leaving it out saves.
+        only: where it can be left out, if not everywhere: "if the room has written one".
     """
 
     what: str
     minutes: int
+    only: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +101,7 @@ class Chapter:
         stem: of its file, e.g. "06_lost_update".
         title: its first heading.
         teach, exercise: minutes in class.
-        exercises: slugs of its exercises.
+        exercises: slugs of its exercises, in the order in which a class takes them.
         promise: what one is able to do after it.
         needs: stems of the chapters without which it cannot be followed.
         notes: its teaching notes, one text each, in Markdown.
@@ -105,6 +122,11 @@ class Chapter:
     def slug(self) -> str:
         """Its name without the number."""
         return self.stem.split("_", 1)[1]
+
+    @property
+    def spare_cuts(self) -> tuple[Cut, ...]:
+        """Those that need not be asked about: no room is in the way."""
+        return tuple(cut for cut in self.cuts if not cut.only)
 
     def note(self, kind: str) -> tuple[str, ...]:
         """The notes of a kind ("Ask", "Demo", "Watch for", ...), without the word."""
@@ -164,18 +186,24 @@ def read_chapter(path: Path) -> Chapter:
 _PART = re.compile(
     r"\*[^*]+\*|\([^()]*(?:\([^()]*\)[^()]*)*\)|[;,]|\band\b|[^*(;,]+?(?=\*|\(|[;,]|\band\b|$)"
 )
+_ONLY = re.compile(r",? *((?:if|where|for (?:an|one|those))\b[^;.]*)")
 
 
 def _cuts(note: str) -> Iterator[Cut]:
     """What a note "To cut" names with its minutes: "*A part* (4 min) and *another* (3 min) can be read at home"."""
     said: list[str] = []  # the words of this clause
     waiting: list[str] = []  # clauses whose minutes come later: "*A* and *B* (3 min each)"
-    for part in _PART.findall(note.rstrip(".")):
+    note = note.rstrip(".")
+    for found in _PART.finditer(note):
+        part = found[0]
         minutes = re.match(r"\((\d+) min\b( each)?", part)
         words = " ".join("".join(said).split())
         if minutes:
-            for what in [*(waiting if minutes[2] else []), words]:
-                yield Cut(re.sub(r"^\*([^*]+)\*$", r"\1", what), int(minutes[1]))
+            only = _ONLY.match(note, found.end())
+            each = [*waiting, words] if minutes[2] else [" and ".join([*waiting, words])]
+            for what in each:
+                name = re.sub(r"^\*([^*]+)\*$", r"\1", what)
+                yield Cut(name, int(minutes[1]), only[1].strip() if only else "")
             said, waiting = [], []
         elif part in (";", ",", "and"):
             if words.startswith("*"):
@@ -202,10 +230,11 @@ class Row:
     Attributes:
         at: minutes from the beginning.
         minutes: how long.
-        kind: "open", "teach", "exercise", "break", "lunch", "in hand" or "close".
+        kind: "open", "join", "teach", "exercise", "break", "lunch", "in hand" or "close".
         what: in words.
         chapter: stem of the chapter, or "".
         leave_out: what of the chapter is left out, so that the sum is right.
+        exercises: slugs, where it is time for exercises.
     """
 
     at: int
@@ -214,6 +243,7 @@ class Row:
     what: str
     chapter: str = ""
     leave_out: tuple[Cut, ...] = ()
+    exercises: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -226,7 +256,7 @@ class Plan:
         read_before: chapters that these need and that are not among them.
         reasons: (title, reason) of each chapter, where the choice is the book's.
         if_late: (title, part) that can still be left out, of chapters in the order of the day.
-        at_home: exercises for which there is no time in class.
+        home: exercises for which there is no time in class, each with its chapter.
     """
 
     minutes: int
@@ -234,7 +264,12 @@ class Plan:
     read_before: tuple[Chapter, ...]
     reasons: tuple[tuple[str, str], ...]
     if_late: tuple[tuple[str, Cut], ...]
-    at_home: tuple[str, ...]
+    home: tuple[tuple[str, Chapter], ...]
+
+    @property
+    def at_home(self) -> tuple[str, ...]:
+        """Exercises for home, in words."""
+        return tuple(f"{name} ({one.title})" for name, one in self.home)
 
     def as_json(self) -> dict[str, Any]:
         """What ``racelab class plan --json`` prints."""
@@ -284,7 +319,7 @@ def clock(minutes: int) -> str:
 
 def part(cut: Cut) -> str:
     """A cut in words, without Markdown."""
-    return f"{plain(cut.what)} ({cut.minutes} min)"
+    return f"{plain(cut.what)} ({cut.minutes} min)" + (f" {plain(cut.only)}" if cut.only else "")
 
 
 def _wrapped(text: str) -> str:
@@ -327,22 +362,23 @@ def make_plan(
         raise ValueError(f"--minutes {minutes}: give {LEAST} to {MOST}.{more}")
     known = chapters(book)
     pauses = _pauses(minutes)
-    room = minutes - OPENING - CLOSING - sum(length for _, length in pauses)
+    room = minutes - FIXED - minutes // HAND_FOR * HAND - sum(length for _, length in pauses)
     if wanted is None:
         slots = _chosen(known, room)
         reasons = tuple((slot.chapter.title, dict(CHOICE)[slot.chapter.slug]) for slot in slots)
     else:
         slots, reasons = _fitted([_named(known, name) for name in wanted], minutes, room), ()
-    rows, at_home = _activities(slots, book or find_ext().parent)
-    rows = _with_pauses(rows, pauses)
-    spare = minutes - OPENING - CLOSING - sum(row.minutes for row in rows)
+    rows, home = _activities(slots, book or find_ext().parent)
+    rows = _with_pauses(rows, pauses, minutes)
+    spare = minutes - FIXED - sum(row.minutes for row in rows)
     opening = Row(0, OPENING, "open", "Open: the question of the day, and who is here")
+    joining = Row(0, JOINING, "join", "Join, and race the same lab: why do the rates differ?")
     closing = Row(
         0, CLOSING, "close", "Close: what each of you will race tomorrow, and where to read on"
     )
     hand = [Row(0, spare, "in hand", "In hand: questions, and what took longer")] if spare else []
     timed, at = [], 0
-    for row in [opening, *rows, *hand, closing]:
+    for row in [opening, joining, *rows, *hand, closing]:
         timed.append(Row(**{**vars(row), "at": at}))
         at += row.minutes
     inside = {slot.chapter.stem for slot in slots}
@@ -358,7 +394,7 @@ def make_plan(
             for cut in slot.chapter.cuts
             if cut not in slot.cuts
         ),
-        at_home=tuple(at_home),
+        home=tuple(home),
     )
 
 
@@ -372,44 +408,68 @@ def _pauses(minutes: int) -> list[tuple[str, int]]:
 
 
 def _chosen(known: dict[str, Chapter], room: int) -> list[_Slot]:
-    """As many chapters of `CHOICE` as fit, in the book's order."""
-    slots = []
+    """As many chapters of `CHOICE` as fit, from its beginning, in the book's order.
+
+    Parts are left out to make room for one more chapter; of exercises only that chapter's own goes home for it.
+    """
+    wanted: list[Chapter] = []
+    least = 0  # with everything left out, and all exercises
     for slug, _ in CHOICE:
-        fits = next((slot for slot in _forms(known[slug]) if slot.minutes <= room), None)
-        if fits:
-            slots.append(fits)
-            room -= fits.minutes
-    if not slots:
+        one = known[slug]
+        cut, bare = (_Slot(one, one.spare_cuts, exercise) for exercise in (True, False))
+        if least + bare.minutes <= room:
+            wanted.append(one)
+            least += cut.minutes
+        elif wanted:
+            break
+    if not wanted:
         raise ValueError(f"no chapter fits into {room} minutes: give more, or --chapters.")
-    return sorted(slots, key=lambda slot: slot.chapter.stem)
+    return sorted(_shortened(wanted, room), key=lambda slot: slot.chapter.stem)
 
 
 def _forms(chapter: Chapter) -> Iterator[_Slot]:
     """The chapter whole, then with less and less; its exercise at home only if cuts do not help."""
     for exercise in (True, False):
-        for number in range(len(chapter.cuts) + 1):
-            yield _Slot(chapter, chapter.cuts[:number], exercise)
+        for number in range(len(chapter.spare_cuts) + 1):
+            yield _Slot(chapter, chapter.spare_cuts[:number], exercise)
 
 
 def _fitted(wanted: list[Chapter], minutes: int, room: int) -> list[_Slot]:
-    """The chapters that somebody asked for; shortened from the last to the first until they fit."""
+    """The chapters that somebody asked for, shortened.
+
+    Raises:
+        ValueError: they do not fit even so.
+    """
+    slots = _shortened(wanted, room)
+    needed = sum(slot.minutes for slot in slots)
+    if needed > room:
+        raise ValueError(
+            f"--minutes {minutes}: these chapters take {needed + minutes - room} minutes with all that can be "
+            "left out left out, breaks and minutes in hand included; give more minutes or fewer chapters."
+        )
+    return slots
+
+
+def _shortened(wanted: list[Chapter], room: int) -> list[_Slot]:
+    """Chapters, shortened from the last to the first until they fit; all cuts before the first exercise goes home."""
     forms = [list(_forms(one)) for one in wanted]
     chosen = [0] * len(forms)
 
     def needed() -> int:
         return sum(some[at].minutes for some, at in zip(forms, chosen, strict=True))
 
-    # All cuts before the first exercise is sent home.
     for home in (False, True):
         for nth in reversed(range(len(forms))):
-            last = len(forms[nth]) - 1 if home else len(wanted[nth].cuts)
+            last = len(forms[nth]) - 1 if home else len(wanted[nth].spare_cuts)
             while needed() > room and chosen[nth] < last:
                 chosen[nth] += 1
-    if needed() > room:
-        raise ValueError(
-            f"--minutes {minutes}: these chapters take {needed() + minutes - room} minutes with all that can be "
-            "left out left out; give more minutes or fewer chapters."
-        )
+    # An exercise that went home may have made room for parts that were left out before.
+    for nth, one in enumerate(wanted):
+        while chosen[nth] % (len(one.spare_cuts) + 1):
+            chosen[nth] -= 1
+            if needed() > room:
+                chosen[nth] += 1
+                break
     return [some[at] for some, at in zip(forms, chosen, strict=True)]
 
 
@@ -420,19 +480,28 @@ def _named(known: dict[str, Chapter], name: str) -> Chapter:
     raise ValueError(f"--chapters: there is no {name!r}; there are: {', '.join(known)}.")
 
 
-def _activities(slots: Sequence[_Slot], book: Path) -> tuple[list[Row], list[str]]:
+def _activities(slots: Sequence[_Slot], book: Path) -> tuple[list[Row], list[tuple[str, Chapter]]]:
     """Rows for the chapters, and the exercises for home."""
     rows: list[Row] = []
-    home: list[str] = []
+    home: list[tuple[str, Chapter]] = []
     for slot in slots:
         one = slot.chapter
         rows.append(Row(0, slot.teach, "teach", one.title, one.stem, slot.cuts))
         here, later = _in_class(one, book) if slot.exercise else ((), one.exercises)
         if slot.exercise and one.exercise:
             names = ", ".join(here) or "as in the chapter"
-            rows.append(Row(0, one.exercise, "exercise", f"Exercise: {names}", one.stem))
-        home += [f"{name} ({one.title})" for name in later]
+            said = f"Exercise: {names}"
+            rows.append(Row(0, one.exercise, "exercise", said, one.stem, exercises=tuple(here)))
+        home += [(name, one) for name in later]
     return rows, home
+
+
+def exercise_minutes(slug: str, book: Path) -> int | None:
+    """What an exercise's own card says that it takes; None where there is no such exercise."""
+    file = book / "exercises" / slug / "exercise.py"
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    said = re.search(r"^ +minutes=(\d+),", text, re.M)
+    return int(said[1]) if said else None
 
 
 def _in_class(chapter: Chapter, book: Path) -> tuple[Sequence[str], Sequence[str]]:
@@ -441,22 +510,28 @@ def _in_class(chapter: Chapter, book: Path) -> tuple[Sequence[str], Sequence[str
     later: list[str] = []
     room = chapter.exercise
     for slug in chapter.exercises:
-        file = book / "exercises" / slug / "exercise.py"
-        text = file.read_text(encoding="utf-8") if file.is_file() else ""
-        said = re.search(r"^ +minutes=(\d+),", text, re.M)
-        takes = int(said[1]) if said else chapter.exercise
+        takes = exercise_minutes(slug, book) or chapter.exercise
         (here if takes <= room or not here else later).append(slug)
         room -= takes
     return here, later
 
 
-def _with_pauses(rows: list[Row], pauses: list[tuple[str, int]]) -> list[Row]:
+def home_minutes(chapter: Chapter, book: Path) -> int:
+    """What those of its exercises take for which there is no time in class."""
+    return sum(exercise_minutes(slug, book) or 0 for slug in _in_class(chapter, book)[1])
+
+
+def _with_pauses(rows: list[Row], pauses: list[tuple[str, int]], minutes: int) -> list[Row]:
     """The rows with breaks in places that leave no long stretch, between chapters if possible."""
     words = {"break": "Break", "lunch": "Lunch"}
     number = min(len(pauses), len(rows) - 1)
     if not number:
         return rows
     lengths = [row.minutes for row in rows]
+    # People sit before the first chapter and after the last one, too.
+    rest = minutes - sum(lengths) - sum(length for _, length in pauses)
+    lengths[0] += OPENING + JOINING
+    lengths[-1] += rest - OPENING - JOINING
 
     # With fewer places than pauses, lunch is the last to go.
     kept = sorted(sorted(range(len(pauses)), key=lambda i: pauses[i][0] != "lunch")[:number])
@@ -503,7 +578,7 @@ def add_plan(commands: Any) -> None:
         "--chapters",
         type=_names,
         metavar="A,B,...",
-        help="these, in this order; default: the book's choice",
+        help=f"these, in this order; default: the book's choice. Chapters: {', '.join(slug for slug, _ in CHOICE)}",
     )
     add("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_plan)
