@@ -46,6 +46,7 @@
     }
     modeName();
     new MutationObserver(modeName).observe(root, { attributeFilter: ["data-mode"] });
+    breakNames();
     reachScrolling();
     addEventListener("resize", reachScrolling);
     const side = document.querySelector("#pst-primary-sidebar");  // holds the book's name, outside every landmark
@@ -69,12 +70,27 @@
     }
   };
 
+  // In a table a long name may go on in the next line, but behind an underscore, a dot or a slash only.
+  const breakNames = () => {
+    for (const code of document.querySelectorAll(".bd-article :is(td, th) code")) {
+      const walk = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+      const texts = [];
+      while (walk.nextNode()) texts.push(walk.currentNode);
+      for (const text of texts) {
+        const parts = text.data.split(/(?<=\w[_./]+)(?=[A-Za-z0-9])/);
+        text.replaceWith(...parts.flatMap((part, n) => (n ? [document.createElement("wbr"), part] : [part])));
+      }
+    }
+  };
+
   // What scrolls inside itself has to be reached by the keyboard. The theme sees to <pre>, not to tables.
   const reachScrolling = () => {
     const boxes = document.querySelectorAll(
       ".cell_output .text_html, .cell_output .text_html div, .pst-scrollable-table-container");
     for (const box of boxes) {
-      if (box.scrollWidth > box.clientWidth && /auto|scroll/.test(getComputedStyle(box).overflowX)) {
+      const scrolls = box.scrollWidth > box.clientWidth && /auto|scroll/.test(getComputedStyle(box).overflowX);
+      box.classList.toggle("scrolls", scrolls && box.querySelector("table") !== null);
+      if (scrolls) {
         box.tabIndex = 0;
         box.setAttribute("role", "group");
         box.setAttribute("aria-label", "Wide content: scroll sideways");
