@@ -389,7 +389,7 @@ def core() -> ModuleType:
     except ImportError as error:
         raise RaceError(
             f"racelab's C core is not built for {sys.executable} ({error}). "
-            "In the book: make env. Elsewhere: pip install racelab with this interpreter."
+            f"In the book: make env. Elsewhere: {sys.executable} -m pip install /path/to/this/clone (on PyPI, racelab is another project)."
         ) from error
 
 

@@ -41,7 +41,7 @@ HEADERS = {
 }
 NEEDED = ("starlette", "uvicorn")
 INSTALL = (
-    "racelab class serve needs Starlette and uvicorn: pip install 'racelab[class]' "
+    "racelab class serve needs Starlette and uvicorn: python -m pip install '/path/to/this/clone[class]' "
     "(in the book's repository: make env)."
 )
 
