@@ -154,6 +154,18 @@ def test_the_schedule_on_paper_is_the_shortest_that_fails(slug: str) -> None:
     assert enumerated()[slug]["failing"] == expected
 
 
+def test_paper_says_who_waits_for_whom_when_it_hangs() -> None:
+    still = living.interleaver("lock_and_world").still
+    assert "A is paused: the world is to stop; B waits for library, attached; C waits for" in still
+    still = living.interleaver("swap").still
+    why = "each has one lock and waits for the other one"
+    assert f'<td>then</td><td colspan="2">hang ({why}); A waits for lock of y; B waits' in still
+    assert "self-&gt;" not in living.interleaver("lost_update").still.replace(
+        '<span class="rl-whole">-&gt;</span>', ""
+    )
+
+
+@needs_node
 @pytest.mark.parametrize("slug", SLUGS)
 def test_the_figure_takes_lines_grades_and_counts_from_where_they_are(slug: str) -> None:
     figure = living.interleaver(slug)
@@ -164,7 +176,13 @@ def test_the_figure_takes_lines_grades_and_counts_from_where_they_are(slug: str)
     for number, line in state["lines"]["broken"].items():
         assert text[int(number) - 1].strip().startswith(line)
     assert set(state["observed"].get("broken", ())) <= seen(slug).get("broken", set())
-    assert "thread A" in figure.still
+    heads = re.findall(r'<th scope="col">(.*?)</th>', figure.still)
+    threads = len(enumerated()[slug]["variants"]["broken"]["steps"])
+    assert heads == ["step", *(f"thread {one}" for one in "ABC"[:threads])], "also who only waits"
+    last = figure.still.rpartition("<tr>")[2]
+    ends = re.search(r'<td colspan="\d">(.+?)[ ;<]', last)
+    assert ends
+    assert any(label.startswith(ends[1]) for label, bad in forbidden(slug).items() if bad), last
     assert "<code>" in figure.still
 
 

@@ -33,9 +33,9 @@ export default {
     fixed: variant([{ line: 43, detach: true, run: (s) => { s.napper = "detached"; } }, ...sleeps(44),
       { line: 45, attach: true, run: (s) => { s.napper = "attached"; } }]),
   },
-  // For paper: the shortest schedule that fails.
+  // For paper: the shortest schedule that fails, all threads, and how it ends.
   failing: {
-    broken: `A44"falls asleep" B"a bytecode" B"the next bytecode" C"asks the world to stop" A44"wakes up" C"the last one has paused: collects" C"lets the world go on" A"back in Python: the next bytecode"`,
+    broken: `A44"falls asleep" B"a bytecode" B"the next bytecode" C"asks the world to stop" A44"wakes up" C"the last one has paused: collects" C"lets the world go on" A"back in Python: the next bytecode" | ABC the world waited for the nap`,
   },
   // Enumerated, and never seen in a race: why.
   unobserved: {},

@@ -63,10 +63,10 @@ export default {
       outcome,
     },
   },
-  // For paper: the shortest schedule that fails.
+  // For paper: the shortest schedule that fails, all threads, and how it ends.
   failing: {
-    broken: `A30 B52+53"the list lets go of P" A32 A44 A45`,
-    broken_section: `A30 A31 B54+55"the list lets go of P" A33 A34 A46 A47`,
+    broken: `A30 B52+53"the list lets go of P" A32 A44 A45 | AB crash(SIGSEGV)`,
+    broken_section: `A30 A31 B54+55"the list lets go of P" A33 A34 A46 A47 | AB crash(SIGSEGV)`,
   },
   // Enumerated, and never seen in a race: why.
   unobserved: {},

@@ -46,10 +46,10 @@ export default {
     fixed_section: variant([SELF, DICT],
       [{ line: 37, enter: SELF }, ask(38, { goto: "leave" }), make(40), store(41), { line: 45, leave: true, mark: "leave" }]),
   },
-  // For paper: the shortest schedule that fails.
+  // For paper: the shortest schedule that fails, all threads, and how it ends.
   failing: {
-    broken: `A37 A39 B37 B39 B40 A40`,
-    broken_section: `A37 A38 A40 A41"finds lock of dict taken, and queues" A41"goes to sleep, and gives up its sections" B37 B38 B40 B41"finds lock of dict taken, and queues" B41"goes to sleep, and gives up its sections" B41 B45"takes lock of dict again" B45 A41 A45"takes lock of dict again" A45`,
+    broken: `A37 A39 B37 B39 B40 A40 | AB two parts for one name`,
+    broken_section: `A37 A38 A40 A41"finds lock of dict taken, and queues" A41"goes to sleep, and gives up its sections" B37 B38 B40 B41"finds lock of dict taken, and queues" B41"goes to sleep, and gives up its sections" B41 B45"takes lock of dict again" B45 A41 A45"takes lock of dict again" A45 | AB two parts for one name`,
   },
   // Lines of the region that are no step: why.
   unplayed: { "Py_CLEAR(part);": "only after an error", "if (mine != NULL) {": "false only after an error" },

@@ -26,9 +26,9 @@ export default {
     fixed: variant([look([46, 47], "compute"), { line: 48, lock: "making" }, look([49, 50], "made"), ...fill(51), show([53, 54]),
       { line: 56, mark: "made", run: (s, own) => { own.found = { to: "room" }; } }, { line: 57, unlock: "making" }, compute(71)]),
   },
-  // For paper: the shortest schedule that fails.
+  // For paper: the shortest schedule that fails, all threads, and how it ends.
   failing: {
-    broken: `A49+50 A51 A52 A53 A55"the first rows" B49+50 B72 A55"the other rows" A57 A58 A72`,
+    broken: `A49+50 A51 A52 A53 A55"the first rows" B49+50 B72 A55"the other rows" A57 A58 A72 | AB a wrong checksum`,
   },
   // Enumerated, and never seen in a race: why.
   unobserved: {},

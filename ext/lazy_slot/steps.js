@@ -35,9 +35,9 @@ export default {
       outcome,
     },
   },
-  // For paper: the shortest schedule that fails.
+  // For paper: the shortest schedule that fails, all threads, and how it ends.
   failing: {
-    broken: `A40 A42"makes an object" B40 B42"makes an object" B42"stores it" B44 B62 A42"stores it" A44 A62`,
+    broken: `A40 A42"makes an object" B40 B42"makes an object" B42"stores it" B44 B62 A42"stores it" A44 A62 | AB made more than once`,
   },
   // Enumerated, and never seen in a race: why.
   unobserved: {},

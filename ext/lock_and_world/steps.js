@@ -33,10 +33,10 @@ export default {
     fixed_detach: variant([{ line: 44, detach: true }, { line: 45, lock: LOCK, native: true }, { line: 46, attach: true }, ...inside(23, 25, 26),
       { line: 48, unlock: LOCK }]),
   },
-  // For paper: the shortest schedule that fails.
+  // For paper: the shortest schedule that fails, all threads, and how it ends.
   failing: {
-    broken: `A49 A28 A30"the objective waits, detached" C"asks the world to stop"`,
-    broken_critical: `A46 A25 A27"the objective waits, detached" B46 B25 B27"the objective waits, detached" B27"the objective comes back" B28 B48 A27"the objective comes back" A28 A48 C"asks the world to stop" C"the last one has paused: collects" C"lets the world go on"`,
+    broken: `A49 A28 A30"the objective waits, detached" C"asks the world to stop" | ABC hang; A is paused: the world is to stop; B waits for library, attached; C waits for those who are attached`,
+    broken_critical: `A46 A25 A27"the objective waits, detached" B46 B25 B27"the objective waits, detached" B27"the objective comes back" B28 B48 A27"the objective comes back" A28 A48 C"asks the world to stop" C"the last one has paused: collects" C"lets the world go on" | ABC two at once`,
   },
   // Lines of the region that are no step: why.
   unplayed: { "together = library_solve(objective);": "its own lines are" },

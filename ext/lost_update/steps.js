@@ -27,11 +27,11 @@ export default {
     fixed_pthread: variant({ value: 0, mutex: { lock: null } },
       [{ line: 28, lock: "mutex", native: true }, load(29), store(31), { line: 32, unlock: "mutex" }]),
   },
-  // For paper: the shortest schedule that fails.
+  // For paper: the shortest schedule that fails, all threads, and how it ends.
   failing: {
-    broken: `A29 B29 B31 A31`,
-    broken_volatile: `A29 B29 B31 A31`,
-    broken_atomic: `A29 B29 B31 A31`,
+    broken: `A29 B29 B31 A31 | AB updates lost`,
+    broken_volatile: `A29 B29 B31 A31 | AB updates lost`,
+    broken_atomic: `A29 B29 B31 A31 | AB updates lost`,
   },
   // Enumerated, and never seen in a race: why.
   unobserved: {},

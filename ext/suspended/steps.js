@@ -61,10 +61,10 @@ export default {
       outcome,
     },
   },
-  // For paper: the shortest schedule that fails.
+  // For paper: the shortest schedule that fails, all threads, and how it ends.
   failing: {
-    broken: `A32 A34"stores the new page, drops the old one" A34"__del__ detaches" B46 B47 B48 A34"__del__ is over" A35 A36`,
-    broken_allow: `A31 A32+33 A34 B49 B50 B51 A36 A37 A38 A39"the last reference: __del__ runs" A39"__del__ detaches" A39"__del__ is over"`,
+    broken: `A32 A34"stores the new page, drops the old one" A34"__del__ detaches" B46 B47 B48 A34"__del__ is over" A35 A36 | AB new page, old size`,
+    broken_allow: `A31 A32+33 A34 B49 B50 B51 A36 A37 A38 A39"the last reference: __del__ runs" A39"__del__ detaches" A39"__del__ is over" | AB new page, old size`,
   },
   // Enumerated, and never seen in a race: why.
   unobserved: {},

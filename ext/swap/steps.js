@@ -24,10 +24,10 @@ export default {
     fixed_order: variant([{ line: [33, 35], lock: "lock of x" }, { line: [34, 36], lock: "lock of y" }, keep(37), ...change(39, 40),
       { line: 41, unlock: "lock of y" }, { line: 42, unlock: "lock of x" }]),
   },
-  // For paper: the shortest schedule that fails.
+  // For paper: the shortest schedule that fails, all threads, and how it ends.
   failing: {
-    broken: `A37 A38 B37 B38`,
-    broken_nested: `A37 A38 B37 B38 B40"finds lock of x taken, and queues" B40"goes to sleep, and gives up its sections" A40 A41 A42 A43 A44 B40 B41 B42 B43 B44"takes lock of y again" B44`,
+    broken: `A37 A38 B37 B38 | AB hang; A waits for lock of y; B waits for lock of x`,
+    broken_nested: `A37 A38 B37 B38 B40"finds lock of x taken, and queues" B40"goes to sleep, and gives up its sections" A40 A41 A42 A43 A44 B40 B41 B42 B43 B44"takes lock of y again" B44 | AB a value is there twice`,
   },
   // Enumerated, and never seen in a race: why.
   unobserved: {},

@@ -4,8 +4,13 @@ import { pathToFileURL } from "node:url";
 import { advance, ending, enumerate, play, start, turn } from "../../src/racelab/widgets/interleaver.js";
 
 const NAMES = "ABC";
-/** What a schedule runs, line by line, as steps.js has it under `failing`: A29 B34"drops it". */
-const lines = (variant, schedule) => play(variant, schedule).slice(0, -1).map((st, k) => {
+/** What a schedule runs, line by line, and how it ends, as steps.js has it under `failing`: A29 B34"drops it" | AB hang; A waits for x. */
+const lines = (variant, schedule) => {
+  const last = play(variant, schedule).at(-1);
+  const waits = last.end ? [] : last.t.map((_, i) => [NAMES[i], turn(variant, last, i).blocked?.replace(/^paused/, "is paused")]).filter(([, why]) => why);
+  return `${ran(variant, schedule)} | ${NAMES.slice(0, last.t.length)} ${[ending(variant, last), ...waits.map((one) => one.join(" "))].join("; ")}`;
+};
+const ran = (variant, schedule) => play(variant, schedule).slice(0, -1).map((st, k) => {
   const i = NAMES.indexOf(schedule[k]);
   const step = variant.threads[i].steps[st.t[i].pc];
   const said = step.text ?? turn(variant, st, i).note;

@@ -221,7 +221,7 @@ def test_of_a_few_rounds_nobody_says_never(page: Page) -> None:
         re.compile(r"Seen in [\d,]+ rounds recorded \(a hang or a crash counts as one\)")
     )
     page.evaluate("() => fresh()")
-    expect(page.locator("tr", has_text="updates lost").locator("td").last).to_have_text("–")
+    expect(page.locator("tr", has_text="updates lost").locator("td").last).to_have_text("\u2013")
     page.get_by_role("radio", name="fixed").check()
     page.get_by_role("button", name="Count them all").click()
     expect(page.locator(".rl-il-counted tbody td").last).to_have_text(re.compile(r"^[\d.,]+"))

@@ -63,12 +63,13 @@ def interleaver(
         text = source_file(slug, one).read_text(encoding="utf-8").splitlines()
         lines[one] = {n: _code(text[n - 1]) for n in wanted if 0 < n <= len(text)}
     seen, source = _seen(slug, chosen, races)
+    grades = _grades(slug)
     state = {
         "steps": steps,
         "variant": variant,
         "variants": list(chosen.items()),
         "lines": lines,
-        "grades": _grades(slug),
+        "grades": grades,
         "observed": seen,
         "source": source,
     }
@@ -76,7 +77,7 @@ def interleaver(
         "Choose with the buttons; or, once you are in the figure, with the keys a, b and so on: "
         "each lets one thread go a step (u: undo, r: reset)."
     )
-    still = _interleaver_still(steps, variant, lines[variant])
+    still = _interleaver_still(steps, variant, lines[variant], grades)
     return Living("interleaver", state, f"Who goes next? {how}", still, name, how)
 
 
@@ -87,6 +88,11 @@ _STEP = re.compile(r'([ABC])([\d+]*)(?:"([^"]*)")?')
 def _code(line: str) -> str:
     """A line of C without its comment, which says what the reader is to find."""
     return re.sub(r"\s*/\*.*?\*/", "", line).strip()
+
+
+def _escaped(code: str) -> str:
+    """C as HTML; no line ends inside of an arrow."""
+    return html.escape(code).replace("-&gt;", '<span class="rl-whole">-&gt;</span>')
 
 
 def _grades(slug: str) -> dict[str, tuple[bool, str]]:
@@ -141,21 +147,28 @@ def _seen(
     return counts, source
 
 
-def _interleaver_still(steps: str, variant: str, lines: Mapping[int, str]) -> str:
+def _interleaver_still(
+    steps: str, variant: str, lines: Mapping[int, str], grades: Mapping[str, tuple[bool, str]]
+) -> str:
     """A schedule that fails, as a table; without one, the lines that the variant runs."""
     listed = re.search(rf"^    {variant}: `(.*)`,$", steps, re.M)
     if listed is None:
         return f"<p>{html.escape(variant)}: none of the schedules fails.</p>"
-    run = _STEP.findall(listed[1])
-    threads = sorted({who for who, _, _ in run})
+    schedule, _, end = listed[1].partition(" | ")
+    threads, _, ends = end.partition(" ")
+    run = _STEP.findall(schedule)
     rows = []
     for number, (who, numbers, note) in enumerate(run, start=1):
         code = " ".join(lines[int(n)] for n in numbers.split("+") if n)
         said = ": ".join(
-            filter(None, (f"<code>{html.escape(code)}</code>" * bool(code), html.escape(note)))
+            filter(None, (f"<code>{_escaped(code)}</code>" * bool(code), html.escape(note)))
         )
         cells = "".join(f"<td>{said if one == who else ''}</td>" for one in threads)
         rows.append(f"<tr><td>{number}</td>{cells}</tr>")
+    label, *waits = ends.split("; ")
+    why = grades.get(label, (True, ""))[1]
+    said = "; ".join([f"{label} ({why})" if why else label, *waits])
+    rows.append(f'<tr><td>then</td><td colspan="{len(threads)}">{html.escape(said)}</td></tr>')
     heads = "".join(
         f'<th scope="col">{head}</th>' for head in ("step", *(f"thread {one}" for one in threads))
     )
