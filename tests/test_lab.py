@@ -195,3 +195,9 @@ def test_a_check_gets_what_it_asks_for(
     check: object, returned: tuple[int, ...], threads: int, label: str
 ) -> None:
     assert Invariant(check)(_State(), returned, threads) == label  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("role", ["setup", "observe"])
+def test_what_is_neither_a_name_nor_a_callable_is_refused(role: str) -> None:
+    with pytest.raises(TypeError, match=f"lab x: {role}=3 is neither"):
+        Lab("x", actors=["go"], threads=[1], **{role: 3})  # type: ignore[arg-type]

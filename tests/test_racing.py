@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import pytest
 
 from racelab import machine, processes, racing, toolbox
 from racelab.build import compile
-from racelab.lab import ACCEPTABLE, FORBIDDEN, Lab, find_lab, load_labs
+from racelab.lab import ACCEPTABLE, FORBIDDEN, Invariant, Lab, find_lab, load_labs
 from racelab.racing import RaceError, race, scan_offsets
 
 EXT = Path(__file__).resolve().parent.parent / "ext"
@@ -386,6 +387,119 @@ def test_a_module_that_cannot_be_imported_has_not_run() -> None:
     assert (seen.exit_status, len(seen.repetitions)) == (2, 1)  # fifty times would tell no more
     assert "no_such_module" in str(seen)
     assert seen.rate_per_repetition is None
+
+
+def _shared() -> Any:
+    """A state with one method, made here so that it is sent by value."""
+
+    class Board:
+        total = 5
+
+        def update(self) -> int:
+            """The one thing that can be done to it."""
+            return 1
+
+    return Board
+
+
+def _raises(*_: object) -> None:
+    raise LookupError("nothing there")
+
+
+def _takes_two(state: Any, other: Any) -> None:
+    """An actor that gets the state alone."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"actors": ["update", "updat"]}, "actor 'updat': .*Board has no such attribute; did you mean 'update'?"),
+        ({"actors": ["update", "total"]}, "actor 'total': it is a int and cannot be called"),
+        ({"actors": ["update", _takes_two]}, "actor '_takes_two': it gets the state: missing .* 'other'"),
+        ({"setup": _raises}, "setup fails although nothing is raced: LookupError: nothing there"),
+        ({"observe": lambda _: "x"}, "observe fails .* TypeError: .*observe gets \\(state, returned, threads\\)"),
+        ({"observe": lambda b, _r, _t: str(b.totals)}, "observe fails .* AttributeError: .*'totals'"),
+        ({"observe": Invariant(lambda b: b.totals)}, "check fails .* AttributeError: .*'totals'"),
+        ({"observe": "totl"}, "observe 'totl': .*Board has no such attribute; did you mean 'total'?"),
+        ({"observe": lambda *_: "x", "observe_key": ["totl"]}, "observe_key 'totl': .*did you mean 'total'?"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_lab_is_no_bug_that_was_found(changes: dict[str, Any], said: str) -> None:
+    given: dict[str, Any] = {"setup": _shared(), "actors": ["update", "update"], **changes}
+    # As the fixture of the pytest plugin declares it: any exception is forbidden.
+    lab = Lab("typo", **given, outcomes={"1, 1": ACCEPTABLE, "error(*)": FORBIDDEN}, rounds=20)
+    seen = race(lab, count=5)
+
+    assert (seen.exit_status, len(seen.repetitions), seen.rounds) == (2, 1, 0), str(seen)
+    assert re.search(f"not-run: lab typo: {said}", seen.repetitions[0].note), str(seen)
+    assert "Traceback" not in str(seen)
+    assert seen.rate_per_round is seen.rate_per_repetition is None
+    with pytest.raises(RaceError, match=said):
+        scan_offsets(lab, offsets_ns=[0, 50], rounds=20, count=1)
+
+
+def test_names_that_a_module_does_not_have(tmp_path: Path) -> None:
+    file = tmp_path / "typo.py"
+    file.write_text("from racelab import Lab\nlab = Lab('x', modules=['math'], actors=['sqr'])\n")
+    seen = race(file, threads=2)
+
+    wanted = (
+        "not-run: lab x: actor 'sqr': math has no such attribute; did you mean 'sqrt'? (typo.py)"
+    )
+    assert [r.note for r in seen.repetitions] == [wanted]
+
+
+def test_exceptions_of_the_code_itself_stay_outcomes() -> None:
+    """Also those that come in every round, and those of an `observe` that stumbles over what a race left."""
+    first = [True]
+
+    def stumbles(*_: object) -> str:
+        if first:
+            first.clear()
+            return "fine"
+        raise LookupError
+
+    always = Lab("x", setup=_shared(), actors=["update", _raises], rounds=20)
+    later = Lab("x", setup=_shared(), actors=["update"], threads=[1], observe=stumbles, rounds=20)
+
+    assert race(always, count=2).forbidden == {"error(LookupError)": 40}
+    assert race(later, count=1).forbidden == {"fine": 1, "observe-error(LookupError)": 19}
+
+
+BODY = """#include <Python.h>
+#include <unistd.h>
+static int start(PyObject *m) { %s; return 0; }
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, start},
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "%s", .m_slots = slots};
+PyMODINIT_FUNC PyInit_%s(void) { return PyModuleDef_Init(&module); }
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "does", "end"),
+    [
+        ("imp_dies", "*(volatile int *)(m == NULL ? m : NULL) = 1", "died (SIGSEGV)"),
+        ("imp_exits", "_exit(3)", "left (exit(3))"),
+        ("imp_hangs", "for (;;) { pause(); }", "hung"),
+    ],
+)
+def test_a_child_that_dies_at_an_import_has_not_run(name: str, does: str, end: str) -> None:
+    built = compile(BODY % (does, name, name))
+    lab = Lab("x", modules=[name], actors=["go"], threads=[1], rounds=5)
+    seen = race(lab, modules=[built], count=5, timeout_s=2.0)
+
+    assert (seen.exit_status, len(seen.repetitions)) == (2, 1)
+    assert seen.rate_per_round is seen.rate_per_repetition is None
+    note = seen.repetitions[0].note
+    assert f"the child {end} while it imported {name}, before any round; try `" in note
+    command = note.partition("`")[2].partition("`")[0]
+    if end != "hung":  # what is to be tried shows the same
+        shell = subprocess.run(command, shell=True, timeout=60, capture_output=True, check=False)
+        assert shell.returncode in (3, 128 + signal.SIGSEGV, -signal.SIGSEGV)
 
 
 @needs_free_threading

@@ -9,9 +9,10 @@ A job comes from one file descriptor; what happens is reported on another, one J
 
     {"event": "started", "gil": false}
     {"event": "warning", "category": "RuntimeWarning", "text": "...", "gil_enabled_by": "module"}
+    {"event": "importing", "name": "module"}       a race: what comes next may end the child before any round
     {"event": "ready", "gil": false}               a race: all is imported, the GIL is as it should be
     {"event": "gil-enabled", "gil": true}          a race: an import turned it on, so nothing was raced
-    {"event": "not-run", "text": "..."}            a race: lab or module cannot be imported
+    {"event": "not-run", "text": "..."}            a race: lab or module cannot be imported, or the lab is wrong
     {"event": "run", "index": 0, "facts": {...}}   a race: one call of the C core has returned
     {"event": "tampered", "names": [...]}          a guarded race: what judges it was replaced meanwhile
     {"event": "done", "gil": false, "returned": ..., "unreturnable": null}
@@ -263,15 +264,37 @@ class _Guard:
         return sorted(replaced | hiding | {name for name, _ in calls})
 
 
+class _Mistake(Exception):
+    """The lab asks for what is not there, or what it brings fails although nothing is raced."""
+
+
+def _blame(job: dict[str, Any], mistake: _Mistake) -> str:
+    """The mistake in one sentence, with the lab and the file to look in."""
+    file = job["lab_file"]
+    return f"lab {job['lab']}: {mistake}" + (f" ({file.rpartition(os.sep)[2]})" if file else "")
+
+
+def _has_no(owner: Any, holder: str, name: str) -> str:
+    """That it has no such attribute, and which one may be meant."""
+    import difflib
+
+    near = difflib.get_close_matches(name, [n for n in dir(owner) if n[:2] != "__"], 1)
+    return f"{holder} has no such attribute" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
 class _Prepared:
     """The arguments of the C core that do not change between the runs of a job."""
 
-    def __init__(self, job: dict[str, Any]) -> None:
-        lab = _load_lab(job)
+    def __init__(self, job: dict[str, Any], report: Reporter | None = None) -> None:
+        self.lab = lab = _load_lab(job)
         self.guard = _Guard(lab) if job.get("guard") else None
-        modules = [_import(name) for name in job["imports"]]
+        modules = []
+        for name in job["imports"]:
+            if report is not None:
+                report.send("importing", name=name)
+            modules.append(_import(name))
         self.module = modules[0] if modules else None
-        cast = lab.cast(job["threads"])
+        self.cast = cast = lab.cast(job["threads"])
         self.arguments = {
             "setup": self._setup(lab),
             "actors": [self._body(lab, actor) for actor in cast],
@@ -282,16 +305,20 @@ class _Prepared:
             "made_by": next((i for i, actor in enumerate(cast) if actor.made_by), None),
         }
 
-    def _attribute(self, name: str) -> Any:
+    def _attribute(self, role: str, name: str) -> Any:
         if self.module is None:
-            raise AttributeError(f"the lab names {name!r}, but has no module to look in")
+            raise _Mistake(
+                f"{role} {name!r}: there is no module to look in; give sources or modules"
+            )
+        if not hasattr(self.module, name):
+            raise _Mistake(f"{role} {name!r}: {_has_no(self.module, self.module.__name__, name)}")
         return getattr(self.module, name)
 
     def _setup(self, lab: Any) -> Any:
         if lab.setup is None:
             return None
         if isinstance(lab.setup, str):
-            return self._attribute(lab.setup)
+            return self._attribute("setup", lab.setup)
         return self._with_module(lab.setup)
 
     def _with_module(self, setup: Callable[..., object]) -> Callable[..., object]:
@@ -311,7 +338,7 @@ class _Prepared:
     def _body(self, lab: Any, actor: Any) -> Any:
         body = actor.body
         if isinstance(body, str) and lab.setup is None:
-            body = self._attribute(body)
+            body = self._attribute("actor", body)
         return (body, *actor.args) if actor.args else body
 
 
@@ -367,9 +394,10 @@ def _run_race(job: dict[str, Any], report: Reporter) -> None:
         os.environ["RACELAB_WIDEN"] = "1"
     try:
         _race = _import("racelab._race")
-        prepared = _Prepared(job)
+        prepared = _Prepared(job, report)
     except BaseException as error:
-        report.send("not-run", text=_traceback(error), gil=_gil_enabled())
+        text = _blame(job, error) if isinstance(error, _Mistake) else _traceback(error)
+        report.send("not-run", text=text, gil=_gil_enabled())
         sys.exit(1)
     if _gil_enabled() and not job["allow_gil"]:
         report.send("gil-enabled", gil=True)
@@ -388,6 +416,95 @@ def _run_race(job: dict[str, Any], report: Reporter) -> None:
     if changed:
         report.send("tampered", names=changed)
     report.send("done", gil=_gil_enabled())
+
+
+def _rehearse(job: dict[str, Any], report: Reporter) -> None:
+    """Play one round of a lab in one thread, and report what of the lab itself fails in it.
+
+    Only for a lab whose races have failed with exceptions: were it done before a race, it would take
+    the first calls of the process away from the race.
+    """
+    prepared = _Prepared(job, report)
+    try:
+        _play_alone(prepared)
+    except _Mistake as mistake:
+        report.send("not-run", text=_blame(job, mistake), gil=_gil_enabled())
+    report.send("done", gil=_gil_enabled())
+
+
+def _play_alone(prepared: _Prepared) -> None:
+    lab, setup = prepared.lab, prepared.arguments["setup"]
+    state = None if setup is None else _alone("setup", setup)
+    returned: list[Any] = []
+    for actor in prepared.cast:
+        call = _alone_actor(prepared, actor, state)
+        for _ in range(actor.burst):
+            try:
+                returned.append(call())
+            except Exception:  # an outcome, also where nothing is raced
+                return
+    _alone_observe(lab, state, tuple(returned), len(prepared.cast))
+
+
+def _alone(role: str, call: Callable[..., Any], *args: Any, gets: str = "") -> Any:
+    try:
+        return call(*args)
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}{gets if isinstance(error, TypeError) else ''}"
+        raise _Mistake(f"{role} fails although nothing is raced: {said}") from error
+
+
+def _type_name(state: Any) -> str:
+    kind = type(state)
+    return (
+        kind.__qualname__
+        if kind.__module__ == "builtins"
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
+
+
+def _alone_actor(prepared: _Prepared, actor: Any, state: Any) -> Callable[[], Any]:
+    """The actor's call; a mistake where there is none, or where it does not take what it gets."""
+    import functools
+    import inspect
+
+    with_state = prepared.lab.setup is not None
+    body, args = actor.body, actor.args
+    if isinstance(body, str) and with_state:
+        try:
+            body = getattr(state, body)
+        except AttributeError as error:
+            said = _has_no(state, _type_name(state), actor.body)
+            raise _Mistake(f"actor {actor.body!r}: {said}") from error
+    elif isinstance(body, str):
+        body = getattr(prepared.module, body)
+    elif with_state:
+        args = (state, *args)
+    if not callable(body):
+        raise _Mistake(f"actor {actor.label!r}: it is a {_type_name(body)} and cannot be called")
+    try:
+        inspect.signature(body).bind(*args)
+    except ValueError:  # it does not tell what it takes
+        pass
+    except TypeError as error:
+        gets = "the state" if with_state and not isinstance(actor.body, str) else "no state"
+        more = f" and {len(actor.args)} of args" if actor.args else ""
+        raise _Mistake(f"actor {actor.label!r}: it gets {gets}{more}: {error}") from error
+    return functools.partial(body, *args)
+
+
+def _alone_observe(lab: Any, state: Any, returned: tuple[Any, ...], threads: int) -> None:
+    observe, keys = lab.observe, lab.observe_key or ()
+    named = [("observe", observe)] if isinstance(observe, str) else []
+    keys = (keys,) if isinstance(keys, str) else keys
+    for role, name in (*named, *(("observe_key", key) for key in keys)):
+        if not hasattr(state, name):
+            raise _Mistake(f"{role} {name!r}: {_has_no(state, _type_name(state), name)}")
+    if callable(observe):
+        asks = type(observe).__name__ == "Invariant"  # which says itself how many it gets
+        gets = "" if asks else "; observe gets (state, returned, threads)"
+        role = "check" if asks else "observe"
+        _alone(role, lambda: str(observe(state, returned, threads)), gets=gets)
 
 
 def _calibrate(job: dict[str, Any], report: Reporter) -> None:
@@ -420,7 +537,8 @@ def _do(job: dict[str, Any]) -> None:
         return
     # Last in the search: what the parent finds, the child finds, too.
     sys.path += [entry for entry in [*job["path"], job["package"]] if entry not in sys.path]
-    _run_guarded(_run_race if job["task"] == "race" else _calibrate, job, report)
+    tasks = {"race": _run_race, "rehearse": _rehearse, "calibrate": _calibrate}
+    _run_guarded(tasks[job["task"]], job, report)
 
 
 def main(descriptor: int) -> None:

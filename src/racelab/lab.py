@@ -178,6 +178,12 @@ class Lab:
             raise ValueError(f"Lab({self.name!r}): a name is letters, digits and _.")
         if not self.actors:
             raise ValueError(f"lab {self.name}: no actors; give at least one.")
+        for role in ("setup", "observe"):
+            body = getattr(self, role)
+            if not (body is None or isinstance(body, str) or callable(body)):
+                raise TypeError(
+                    f"lab {self.name}: {role}={body!r} is neither an attribute's name nor a callable."
+                )
         if self.mode not in MODES:
             raise ValueError(
                 f"lab {self.name}: mode={self.mode!r} is not one of {', '.join(MODES)}."

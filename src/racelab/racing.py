@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import mmap
 import os
+import shlex
 import sys
 import threading
 import time
@@ -65,6 +66,8 @@ GRACE_S = 20.0
 ROUNDS_LIMIT_S = 120.0
 LIVELOCK_S = 5.0
 LOOK_S = 0.1
+#: One round in one thread: whatever takes longer waits for another thread.
+REHEARSAL_S = 5.0
 #: A child that allocates more than this has lost its way; the machine shall survive it.
 MEMORY_MB = 4096.0
 ARENA_MB = 1024.0
@@ -653,10 +656,10 @@ def _one(
     tally.clear()
     with starter.start(job, tally) as child:
         child.watch(plan.timeout_s, Stall(tally, plan.lab.stall_s, stop))
-    return _classify(child, tally)
+    return _classify(child, tally, plan, job)
 
 
-def _classify(child: Watched, tally: Tally) -> _Seen:
+def _classify(child: Watched, tally: Tally, plan: _Plan, job: Mapping[str, Any]) -> _Seen:
     """Which runs were finished, which one was cut off, and what to call the end."""
     ending = ending_of(child)
     events = parse_events(child.events.text())
@@ -667,8 +670,11 @@ def _classify(child: Watched, tally: Tally) -> _Seen:
         if left["state"] != "empty":
             runs.append(left)
     label = _label(ending, events)
+    early = _early_end(label, events, plan, job)
     note = ""
-    if label == "hang":
+    if early:
+        label, note = "not-run", early
+    elif label == "hang":
         why = child.ended_by_us if child.ended_by_us != "limit" else "its time was up"
         note = f"{why}\n{ending.traceback}"
     elif label == "not-run":
@@ -685,6 +691,30 @@ def _classify(child: Watched, tally: Tally) -> _Seen:
         note = "\n".join([*(r.short() for r in ending.reports if r.tool == "debug"), note])
     raced = bool(first_event(events, "ready"))
     return _Seen(ending, label, tuple(runs), f"{label}: {note}".strip() if note else "", raced)
+
+
+def _early_end(
+    label: str, events: Sequence[Mapping[str, Any]], plan: _Plan, job: Mapping[str, Any]
+) -> str:
+    """What to say of a child that died before it had anything to race; nothing of all others."""
+    names = [event["event"] for event in events]
+    if "started" not in names or "ready" in names:
+        return ""
+    if not label.startswith(("crash(", "exit(", "killed", "hang")):
+        return ""
+    end = "hung" if label == "hang" else f"died ({label.removeprefix('crash(').rstrip(')')})"
+    if label.startswith("exit("):
+        end = f"left ({label})"
+    imported = [str(event["name"]) for event in events if event["event"] == "importing"]
+    if not imported:
+        return f"the child {end} while it loaded lab {plan.lab.name}, before any round"
+    name = imported[-1]
+    where = job["modules"].get(name)
+    command = [plan.python, "-c", f"import {name}"]
+    alone = (f"PYTHONPATH={shlex.quote(str(Path(where).parent))} " if where else "") + shlex.join(
+        command
+    )
+    return f"the child {end} while it imported {name}, before any round; try `{alone}`"
 
 
 def _label(ending: Ending, events: Sequence[Mapping[str, Any]]) -> str:
@@ -711,12 +741,40 @@ def _repeat(plan: _Plan, bench: _Bench, progress: bool | None) -> list[_Seen]:
         closing(_stream(plan, bench, job)) as stream,
     ):
         for one in stream:
+            if not seen:
+                one = _unless_mistaken(plan, bench, one)
             seen.append(one)
             shown.update(len(seen), _endings_words(seen))
             late = plan.until_s is not None and time.perf_counter() - begin >= plan.until_s
             if late or _is_over(plan, one):
                 break
     return seen
+
+
+def _unless_mistaken(plan: _Plan, bench: _Bench, one: _Seen) -> _Seen:
+    """The first repetition; as one that could not run where its exceptions are the lab's own fault."""
+    mistake = _mistake(plan, bench, one)
+    if not mistake:
+        return one
+    return replace(one, label="not-run", runs=(), note=f"not-run: {mistake}", raced=False)
+
+
+def _mistake(plan: _Plan, bench: _Bench, one: _Seen) -> str:
+    """What of the lab fails although nothing is raced, in one sentence; nothing where all is well.
+
+    Asked only where exceptions were seen that the lab forbids, and not by name: an attribute that is not
+    there, or an `observe` that always raises, must not be taken for a race that was found.
+    """
+    labels = {one.label, *(label for run in one.runs for label in _rounds_of(run))}
+    raised = {label for label in labels if label.startswith(("error(", "observe-error("))}
+    unnamed = raised - plan.lab.outcomes.keys()
+    if not any(plan.lab.grade(label).name == "FORBIDDEN" for label in unnamed):
+        return ""
+    job = {**bench.job(plan, ()), "task": "rehearse"}
+    with _desk(plan, bench) as (starter, tally), starter.start(job, tally) as child:
+        child.watch(min(plan.timeout_s, REHEARSAL_S + (GRACE_S if plan.spawn else 0.0)))
+        found = first_event(parse_events(child.events.text()), "not-run")
+    return str(found.get("text", ""))
 
 
 def _is_over(plan: _Plan, one: _Seen) -> bool:
@@ -1235,6 +1293,8 @@ def _scan(plan: _Plan, bench: _Bench, offsets: list[float], progress: bool | Non
             while todo and tries < len(offsets):
                 runs = [{**_run(plan, ()), "offsets_ns": _delays(ns, plan.threads)} for ns in todo]
                 one = _one(plan, starter, bench.job(plan, runs), tally, threading.Event())
+                if not rounds:
+                    one = _unless_mistaken(plan, bench, one)
                 _add_scan(plan.lab, one, todo, hits, rounds)
                 bins += [_bins(facts) for facts in one.runs]
                 if one.label == "ok":
