@@ -35,8 +35,9 @@ start.addEventListener("click", () => show(0));
 const keys = document.createElement("p");
 keys.className = "slides-keys";
 keys.append(
-  "Arrow keys lead on and back, ", key("Home"), " and ", key("End"), " to the ends. ", key("N"),
-  " shows the notes, ", key("F"), " fills the screen, ", key("Esc"), " comes back to this page.");
+  "Arrow keys lead on and back, ", key("Home"), " and ", key("End"), " to the ends. ", key("W"),
+  " opens the notes in a window of their own, to be kept off the projector; ", key("N"), " shows them on the slide, to everybody. ",
+  key("F"), " fills the screen, ", key("Esc"), " comes back to this page.");
 slides[0].before(start, keys);
 
 const bar = document.createElement("div");
@@ -47,11 +48,13 @@ bar.hidden = true;
 const back = button("←", "Previous slide", "ArrowLeft", () => show(now - 1));
 const place = document.createElement("span");
 const next = button("→", "Next slide", "ArrowRight", () => show(now + 1));
-const notes = button("Notes", "Notes", "N", () => showNotes(!notesShown()));
+const notes = button("Notes", "Notes, for everybody to see", "N", () => showNotes(!notesShown()));
+const own = button("Own window", "Own window for the notes", "W", () => openDesk());
+own.className = "slides-own";
 const fill = button("Full screen", "Full screen", "F", () => fillScreen());
 const close = button("Close", "Close the slides", "Escape", () => leave());
 fill.hidden = !document.fullscreenEnabled;
-bar.append(back, place, next, notes, fill, close);
+bar.append(back, place, next, notes, own, fill, close);
 
 // Read out with each slide; the place in the bar is for the eyes.
 const said = document.createElement("p");
@@ -70,6 +73,39 @@ const showNotes = (shown) => {
   for (const one of page.querySelectorAll(":scope > section > details")) one.open = shown && now >= 0;
 };
 
+let desk = null; // the speaker's window: this slide's notes, and what comes next
+
+const openDesk = () => {
+  desk = open("", "racelab-notes", "popup,width=640,height=560");
+  if (!desk) {
+    said.textContent = "The browser opens no window: allow it for this page.";
+    return;
+  }
+  desk.document.documentElement.lang = root.lang;
+  desk.document.body.style.cssText = "font: 1.25rem/1.5 sans-serif; margin: 1.5rem; max-width: 40rem";
+  desk.removeEventListener("keydown", onKey, { capture: true }); // it may have been open already
+  desk.addEventListener("keydown", onKey, { capture: true });
+  fillDesk();
+};
+
+/** Keep the speaker's window in step. */
+const fillDesk = () => {
+  if (!desk || desk.closed || now < 0) return;
+  const made = (tag, text) => Object.assign(desk.document.createElement(tag), { textContent: text });
+  const noted = slides[now].querySelector(":scope > details > ul");
+  desk.document.title = `Notes: ${titleOf(slides[now])}`;
+  desk.document.body.replaceChildren(
+    made("h1", `${now + 1} / ${slides.length}: ${titleOf(slides[now])}`),
+    ...(noted ? [desk.document.importNode(noted, true)] : []),
+    made("p", slides[now + 1] ? `Next: ${titleOf(slides[now + 1])}` : "The last slide."));
+};
+
+const closeDesk = () => {
+  desk?.close();
+  desk = null;
+};
+addEventListener("pagehide", closeDesk);
+
 /** Show slide `number`, from 0; the first and the last one are the ends. */
 const show = (number) => {
   const before = now;
@@ -84,6 +120,7 @@ const show = (number) => {
   said.textContent = `Slide ${now + 1} of ${slides.length}: ${titleOf(slides[now])}`;
   history.replaceState(history.state, "", `#slide-${now + 1}`);
   if (before < 0) showNotes(notesShown());
+  fillDesk();
   const slide = slides[now];
   slide.tabIndex = -1;
   slide.scrollTop = 0;
@@ -103,6 +140,7 @@ const leave = () => {
   bar.hidden = true;
   said.textContent = "";
   showNotes(false);
+  closeDesk();
   slide.classList.remove("slides-now");
   history.replaceState(history.state, "", `#${slide.id}`);
   slide.scrollIntoView();
@@ -129,6 +167,7 @@ const KEYS = {
   Escape: leave,
   f: fillScreen,
   n: () => showNotes(!notesShown()),
+  w: openDesk,
 };
 
 // While going down: the theme's own listener for Esc says that it was seen to, whether or not there was a search to close.

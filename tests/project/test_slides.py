@@ -165,6 +165,25 @@ def test_buttons_do_the_same_and_keep_the_focus(page: Page) -> None:
     assert len(shown(page)) == LAST
 
 
+def test_notes_in_a_window_of_their_own_keep_in_step(page: Page) -> None:
+    """On the slide itself nothing of them is seen; keys lead on from either window."""
+    begin(page)
+    page.keyboard.press("ArrowRight")
+    with page.expect_popup() as opened:
+        page.keyboard.press("w")
+    desk = opened.value
+    expect(desk.get_by_role("heading")).to_have_text(f"2 / {LAST}: {TITLES[1]}")
+    expect(desk.get_by_text(f"Next: {TITLES[2]}")).to_be_visible()
+    assert desk.locator("li").count() == page.locator(".slides-now details li").count() > 0
+    assert not page.locator(".slides-now details").is_visible()
+    page.keyboard.press("ArrowRight")
+    expect(desk.get_by_role("heading")).to_have_text(f"3 / {LAST}: {TITLES[2]}")
+    desk.keyboard.press("ArrowRight")
+    at(page, 4)
+    with desk.expect_event("close"):
+        page.keyboard.press("Escape")
+
+
 @pytest.mark.parametrize("size", [(1280, 720), (1920, 1080), (1024, 768), (844, 390)])
 def test_every_slide_fits_its_window(page: Page, size: tuple[int, int]) -> None:
     """Nothing is cut off or has to be scrolled, and figures are as large as there is room."""
@@ -251,6 +270,28 @@ def test_without_scripts_it_is_a_page_to_read(browser: Browser, site: str) -> No
         assert page.get_by_role("button", name="Show as slides").count() == 0
         assert page.locator("article .racelab-figure svg").count() > 8
         assert page.locator("article details summary").count() == LAST
+
+
+def test_no_note_asks_what_the_slide_has_answered() -> None:
+    """A question that comes before a figure has a slide of its own before it."""
+    slides = re.split(r"^## ", SOURCE, flags=re.M)[1:]
+    for slide in slides:
+        notes = slide.partition("<summary>Notes")[2]
+        assert not re.search(r"before you show|before the second row", notes), slide[:40]
+    for title in ("One broken counter", "The GIL was not", "Two safe calls are not"):
+        [nth] = [nth for nth, slide in enumerate(slides) if slide.startswith(title)]
+        assert nth > 0
+        assert "- Ask" in slides[nth - 1]
+        assert "code-cell" not in slides[nth - 1]
+
+
+def test_last_slide_names_every_recording(page: Page) -> None:
+    """Those that the page reads by itself, too."""
+    named = set(re.findall(r'recorded\("(\w+)"\)|: \("(\w+)", "(?:broken|fixed)', SOURCE))
+    said = page.locator("article > section > section").last.inner_text()
+    for slug in {"welcome", *map("".join, named)}:
+        assert re.search(rf"\b{slug}\b", said), slug
+    assert "All of them are drawn from recordings" not in SOURCE
 
 
 def test_one_sentence_one_note_and_a_way_to_the_chapter() -> None:
