@@ -232,7 +232,7 @@ def test_a_script_of_a_race_that_showed_nothing_says_so(tmp_path: Path) -> None:
         (["--plot", "x.foo"], "--plot x.foo: end the name in .svg, .png or .pdf."),
         (["--plot", "/nope/x.svg"], "--plot /nope/x.svg: there is no folder /nope"),
         (["--save", "/nope/x.py"], "/nope/x.py cannot be written: there is no folder /nope"),
-        (["--save", "setup.py"], "setup.py was not written by racelab and stays as it is"),
+        (["--save", "mine.py"], "mine.py was not written by racelab and stays as it is"),
     ],
 )
 def test_a_place_that_cannot_be_written_is_refused_before_the_race(
@@ -240,8 +240,10 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_race(
     said: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("answer = 42\n")
     commands = [["race"], ["scan"]] if words[0] == "--plot" else [["race"]]
     for command in commands:
         assert main([*command, "lost_update", *words]) == 2

@@ -141,7 +141,7 @@ def test_a_strangers_lab_races(python, elsewhere):
 def test_a_strangers_test_file_races(python, elsewhere):
     done = run(
         python,
-        *("-m", "pytest", "-q", "--race-seconds", "2", "--race-save", "."),
+        *("-m", "pytest", "-q", "--race-seconds", "2", "--race-save", "races"),
         cwd=elsewhere,
         ok=(0, 1),
         XDG_CACHE_HOME=str(elsewhere / "cache"),
@@ -149,3 +149,20 @@ def test_a_strangers_test_file_races(python, elsewhere):
     )
     assert "races" in done.stdout
     assert re.search(r"1 (failed|skipped)", done.stdout), done.stdout
+    if "1 failed" in done.stdout:
+        assert "Stand-alone script: races/race_two_adds.py" in done.stdout
+        assert (elsewhere / "races/race_two_adds_files/tally.c").is_file()
+
+
+def test_nobody_is_sent_to_the_other_racelab():
+    """On PyPI the name belongs to another project: whoever is told to install it is told from where."""
+    bare = re.compile(r"pip install [\"']?racelab(?!`: on PyPI)")
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for folder in ("README.md", "src", "book", "notebooks", "exercises", "ext", "tools")
+        for path in [ROOT / folder, *(ROOT / folder).rglob("*")]
+        if path.suffix in (".py", ".md", ".html", ".js") and "__pycache__" not in path.parts
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
+        if bare.search(line)
+    ]
+    assert found == []
