@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+import racelab as rl
 from racelab import living
 from racelab.recording import recorded
+from racelab.show import find_ext
 
 WAYS = {"detaches": "detached", "stays attached": "attached", "GIL on": "attached"}
 A = {"thread": "A", "state": "attached", "start_ns": 5_000_000, "end_ns": 6_000_000}
@@ -132,3 +134,28 @@ def test_a_kernel_gets_the_widget_and_it_follows_its_state() -> None:
     shown = living.timeline({"x": [A]})._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in shown
     assert 'model.on("change:state"' in living.module_text("timeline")
+
+
+def test_on_paper_is_said_how_a_trace_was_made() -> None:
+    notes = {"x": "The <GIL> is off.", "y": "The <GIL> is off.", "z": "nap() stays attached."}
+    still = living.timeline({"x": [A], "y": [A], "z": [A], "w": [A]}, notes=notes).still
+    assert "<em>x, y</em>: The &lt;GIL&gt; is off." in still
+    assert still.count("<li>") == 2
+    assert "<ul" not in living.timeline({"x": [A]}).still
+
+
+def test_with_the_gil_on_the_bystander_waits_from_its_first_moment() -> None:
+    """The clock that it reads must be opened first, and for that it gives the GIL away: a nap passes, and is drawn."""
+    folder = find_ext() / "attached"
+    built = rl.compile(folder / "attached_broken.c")
+    child = rl.run_child(
+        folder / "beside.py", modules=[built], gil=1, args=[built.name, 1, 100, 1], timeout_s=30
+    )
+    first = {
+        who: min(
+            (row for row in child.returned["spans"] if row["thread"] == who),
+            key=lambda row: row["start_ns"],
+        )
+        for who in ("collector", "bystander")
+    }
+    assert first["bystander"]["start_ns"] < first["collector"]["end_ns"]

@@ -67,8 +67,11 @@ def napper():
 
 def bystander():
     """Plain Python that has to do with neither: whenever it was blocked, somebody else did it."""
+    came = now()  # with the GIL on, to open a file is to give it away: a nap may pass before the clock is there
     clock = Blocked()
     before, blocked = clock.read()
+    if blocked - came > LONG_NS:  # so far `blocked` counts from time 0
+        span("bystander", HELD_UP, came, before)
     begin, done = before, False
     while not done:
         done = over.is_set()

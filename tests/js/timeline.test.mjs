@@ -14,9 +14,17 @@ test("a span holds its begin and not its end", () => {
   const one = three("attached");
   assert.deepEqual(at(one, 20).map((span) => span[1]), ["waiting", "attached", "attached"]);
   assert.equal(at(one, 60)[2], undefined);
-  assert.equal(doing(one, undefined), "between two calls");
+  assert.equal(doing(one, undefined, 2, 60), "between two calls");
   assert.equal(doing(one, at(one, 0)[2]), "attached, in nap()");
   assert.equal(doing(one, at(one, 0)[1]), "attached, runs Python");
+});
+
+test("who has not begun is between no calls, nor is who is done", () => {
+  const one = trace(false, ["collector", "bystander"], [
+    [0, "detached", 10, 20, "time.sleep()"], [0, "detached", 30, 40, "time.sleep()"], [1, "attached", 20, 30, ""], [1, "attached", 50, 60, ""]]);
+  const said = (who, ...times) => times.map((t) => doing(one, at(one, t)[who], who, t));
+  assert.deepEqual(said(0, 0, 25, 40, 99), ["not begun yet", "between two calls", "done", "done"]);
+  assert.deepEqual(said(1, 0, 40, 60), ["not begun yet", "between two calls", "done"]);
 });
 
 test("who stays attached in C is waited for, and through the collector by who has paused", () => {

@@ -88,7 +88,7 @@ def test_at_first_it_says_who_waits_for_whom(page: Page) -> None:
         re.compile("The napper is detached, and needs no stopping|nobody stands still for it")
     )
     expect(verdict).not_to_have_class(re.compile("rl-tl-bad"))
-    expect(page.get_by_text("The GIL is off.")).to_be_visible()
+    expect(page.locator(".rl-tl-note")).to_have_text("The GIL is off.")
     page.get_by_role("radio", name="GIL on").check()
     expect(verdict).to_contain_text("for the GIL. The napper has it")
 
@@ -264,10 +264,45 @@ def test_fresh_traces_of_a_kernel_are_taken(page: Page) -> None:
     expect(page.get_by_role("button", name="Link to this")).to_have_count(0)
 
 
+@pytest.mark.parametrize("way", WAYS[:2])
+def test_a_thread_that_is_done_is_between_no_calls(page: Page, way: str) -> None:
+    """Near the end of a trace, when the collector and the bystander are over; the napper is not."""
+    rows = [row for row in recorded("attached").rows("traces") if row["way"] == way]
+    ends = [
+        max(row["end_ns"] for row in rows if row.get("thread") == thread)
+        for thread in ("collector", "bystander", "napper")
+    ]
+    at = round((max(ends[:2]) + ends[2]) / 2000)
+    page.evaluate(f"() => {{ location.hash = 'who={way}.{at}.0.{max(ends) // 1000}'; }}")
+    expect(page.locator(".rl-tl-rows dd")).to_have_text(["done", "done", re.compile("nap")])
+
+
+def test_on_a_phone_one_taps(browser: Browser, base: str) -> None:
+    with web.quiet(browser, base, width=390, has_touch=True, is_mobile=True) as page:
+        show(page, base)
+        expect(page.locator(".rl-tl-hint")).to_contain_text("How long is a box? Tap it.")
+        expect(page.locator(".rl-tl-hint")).not_to_contain_text("Point")
+
+
+def test_zoom_grows_to_the_right_and_says_what_is_shown(page: Page) -> None:
+    zoom = page.get_by_role("slider", name="Zoom")
+    expect(zoom).to_have_attribute("aria-valuetext", re.compile(r"^\d{3}\sms shown$"))
+    zoom.press("End")
+    expect(zoom).to_have_attribute("aria-valuetext", "500\u00a0µs shown")
+
+
+def test_a_box_says_what_a_press_on_it_does(page: Page) -> None:
+    box = page.locator("[data-span][tabindex='0']")
+    expect(box).to_have_accessible_description("Enter or Space zooms to it")
+    expect(page.locator("figcaption")).to_contain_text("A double click on a box zooms to it")
+
+
 def test_paper_and_a_viewer_without_javascript_get_all_traces(
     browser: Browser, base: str, page: Page
 ) -> None:
     _figures.printed(page, ".rl-still svg")
+    expect(page.locator(".rl-tl-made")).to_have_text("detaches: The GIL is off.")
+    expect(page.locator(".rl-tl-made")).to_be_visible()
     with _figures.without_javascript(browser, base, "index", ".rl-still svg") as picture:
         for way in WAYS:
             expect(picture).to_contain_text(way)
@@ -296,7 +331,7 @@ def test_it_is_quick(page: Page, base: str) -> None:
         (lambda: show(page, base), lambda: page.locator(".rl-tl-drawn")),
         (magnified, lambda: page.locator(".rl-tl-drawn")),
         (magnified, lambda: page.get_by_role("slider", name="Time")),
-        (lambda: show(page, base), lambda: page.get_by_role("slider", name="Shown")),
+        (lambda: show(page, base), lambda: page.get_by_role("slider", name="Zoom")),
     ]
     for opened, place in drags:
         assert _figures.while_dragging(page, opened, place) < 8

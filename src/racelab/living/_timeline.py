@@ -54,9 +54,11 @@ def timeline(
     state = {"label": label, "begin": first, "traces": packed}
     how = (
         "Drag over the picture, or move the time; once you are in the figure, the keys n and p go "
-        "to the next change and the one before, + and - magnify."
+        "to the next change and the one before, + and - magnify. "
+        "A double click on a box zooms to it, as Enter and Space do on the one that Tab and the arrow keys went to."
     )
-    return Living("timeline", state, f"Who waits for whom? {how}", _still(packed), name, how)
+    still = _still(packed) + _notes(packed)
+    return Living("timeline", state, f"Who waits for whom? {how}", still, name, how)
 
 
 def _packed(name: str, trace: Mapping[str, Any] | Iterable[Row], note: str) -> dict[str, Any]:
@@ -132,6 +134,19 @@ def _still(traces: list[dict[str, Any]]) -> str:
         f'<svg role="img" aria-label="{html.escape(words)}" style="max-width:100%;height:auto" '
         f'viewBox="0 0 {_LEFT + _WIDE + 10} {y + 20}" width="{_LEFT + _WIDE + 10}">{"".join(parts)}</svg>'
     )
+
+
+def _notes(traces: list[dict[str, Any]]) -> str:
+    """How each trace was made, where that is said; once for all that were made in one way."""
+    made: dict[str, list[str]] = {}
+    for trace in traces:
+        if trace["note"]:
+            made.setdefault(trace["note"], []).append(trace["name"])
+    rows = "".join(
+        f"<li><em>{html.escape(', '.join(names))}</em>: {html.escape(note)}</li>"
+        for note, names in made.items()
+    )
+    return f'<ul class="rl-tl-made">{rows}</ul>' if rows else ""
 
 
 def _key() -> str:

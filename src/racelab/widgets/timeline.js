@@ -6,7 +6,6 @@ const LEAST = 500; // µs that are shown at least
 const LOOKS = { attached: [], detached: [], waiting: ["broken", "M0,7 l7,-7"], stopped: ["quiet", "M0,7 l7,-7 M0,0 l7,7"] };
 
 export const time = (us) => (us < 1000 ? `${Math.round(us)}\u00a0µs` : `${us < 1e5 ? significant(us / 1000, 3) : Math.round(us / 1000)}\u00a0ms`);
-const moment = (us, shown = 1e6) => `${(us / 1000).toFixed(shown < 1e4 ? 3 : shown < 1e5 ? 2 : 1)} ms`;
 
 /** For each thread the span it is in at this time, or undefined: between two of them. */
 export const at = (trace, t) => trace.threads.map((_, i) => trace.spans.find(([who, , from, to]) => who === i && from <= t && t < to));
@@ -24,8 +23,12 @@ const list = (names) => names.map(named).join(", ").replace(/, (?=[^,]*$)/, " an
 const upper = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
 const verb = (names, one, many) => (names.length > 1 ? many : one);
 
-export const doing = (trace, span) => {
-  if (!span) return "between two calls";
+/** What a thread does at this time, in this span or in none. */
+export const doing = (trace, span, thread, t) => {
+  if (!span) {
+    const own = trace.spans.filter(([who]) => who === thread);
+    return own.every(([, , from]) => from > t) ? "not begun yet" : own.some(([, , from]) => from > t) ? "between two calls" : "done";
+  }
   const [, state, , , call] = span;
   if (state === "waiting" && trace.gil) return "waiting for the GIL";
   return call ? `${state}, in ${call}` : state === "attached" ? "attached, runs Python" : state;
@@ -115,16 +118,19 @@ export const render = ({ model, el }) => {
         s("rect", { width: 7, height: 7, fill: name === "waiting" ? "var(--broken-tint)" : "var(--surface)" }),
         s("path", { d, stroke: `var(--${colour})`, "stroke-width": 1.4 })))));
   const tasks = h("div", { class: "rl-row" },
-    button("Previous change", () => step(false), { "aria-keyshortcuts": "p" }), button("Next change", () => step(true), { "aria-keyshortcuts": "n" }),
-    button("Zoom in", () => zoom(0.5), { "aria-keyshortcuts": "+" }), button("Zoom out", () => zoom(2), { "aria-keyshortcuts": "-" }));
+    [["Previous change", "p"], ["Next change", "n"], ["Zoom in", "+"], ["Zoom out", "-"]]
+      .map(([text, key]) => button(text, () => keys[key](), { "aria-keyshortcuts": key })));
   el.append(patterns, top, h("div", { class: "rl-tl-key" }, Object.keys(LOOKS).map((of) => h("span", {}, key(of), of))),
     drawn, hint, verdict, controls, tasks, rows);
   const say = announcer(el);
 
-  const words = (span) => `${trace.threads[span[0]]}: ${doing(trace, span)}, ${time(span[3] - span[2])} (${moment(span[2], shown[1] - shown[0])} to ${moment(span[3], shown[1] - shown[0])})`;
+  const wide = () => (shown ? shown[1] - shown[0] : end);
+  const moment = (us) => `${(us / 1000).toFixed(wide() < 1e4 ? 3 : wide() < 1e5 ? 2 : 1)} ms`;
+  const words = (span) => `${trace.threads[span[0]]}: ${doing(trace, span)}, ${time(span[3] - span[2])} (${moment(span[2])} to ${moment(span[3])})`;
   const tell = (span) => {
     told = span;
-    hint.textContent = span ? words(span) : "How long is a box? Point at it, or go to it with Tab and arrow keys.";
+    const point = matchMedia("(hover: none)").matches ? "Tap it" : "Point at it, or go to it with Tab and arrow keys";
+    hint.textContent = span ? words(span) : `How long is a box? ${point}. A double click, Enter or Space zooms to it.`;
   };
 
   const load = () => {
@@ -132,14 +138,14 @@ export const render = ({ model, el }) => {
     end = Math.max(...state.traces.map((one) => one.end));
     pick = choice({ label: state.label, options: state.traces.map(({ name }) => [name, name]), value: "", change: (name) => begin(name) });
     sliders = {
-      t: slider({ label: "Time", min: 0, max: end, steps: 1000, value: 0, words: (at) => moment(at, shown && shown[1] - shown[0]), change: (at) => go(at) }),
-      shown: slider({ label: "Shown", min: end, max: Math.min(LEAST, end / 2), log: true, value: end, words: time, change: (wide) => zoom(wide / (shown[1] - shown[0])) }),
+      t: slider({ label: "Time", min: 0, max: end, steps: 1000, value: 0, words: moment, change: (at) => go(at) }),
+      shown: slider({ label: "Zoom", min: end, max: Math.min(LEAST, end / 2), log: true, value: end, words: (us) => `${time(us)} shown`, change: (us) => zoom(us / wide()) }),
     };
     sliders.t.element.querySelector("input").addEventListener("keydown", (event) => {
       const way = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
       if (!way || !typed(event)) return;
       event.preventDefault();
-      go(t + (way * (shown[1] - shown[0])) / 100);
+      go(t + (way * wide()) / 100);
     });
     top.replaceChildren(pick.element, note);
     controls.replaceChildren(sliders.t.element, sliders.shown.element);
@@ -167,25 +173,26 @@ export const render = ({ model, el }) => {
   };
   const step = (forward) => go(next(trace, t, forward));
   const zoom = (factor) => {
-    shown = zoomed(shown, (shown[1] - shown[0]) * factor, t, end);
+    shown = zoomed(shown, wide() * factor, t, end);
     ask();
-    show(`${time(shown[1] - shown[0])} shown, from ${moment(shown[0])} on.`);
+    show(`${time(wide())} shown, from ${moment(shown[0])} on.`);
   };
   const show = (first) => {
     sliders.t.set(t);
-    sliders.shown.set(shown[1] - shown[0]);
+    sliders.shown.set(wide());
     const now = at(trace, t);
     const [bad, text] = t >= trace.end ? [false, "This trace is over."] : waits(trace, t);
     verdict.classList.toggle("rl-tl-bad", bad);
-    verdict.textContent = `At ${moment(t, shown[1] - shown[0])}: ${text}`;
+    verdict.textContent = `At ${moment(t)}: ${text}`;
     rows.replaceChildren(...trace.threads.map((name, i) => h("div", {}, h("dt", {}, name),
-      h("dd", {}, now[i] ? [key(now[i][1]), `${doing(trace, now[i])}: ${time(t - now[i][2])} of ${time(now[i][3] - now[i][2])}`] : t >= trace.end ? "over" : doing(trace)))));
+      h("dd", {}, now[i] ? [key(now[i][1]), `${doing(trace, now[i])}: ${time(t - now[i][2])} of ${time(now[i][3] - now[i][2])}`] : doing(trace, undefined, i, t)))));
     place();
-    say(first || `${verdict.textContent} ${trace.threads.map((name, i) => `${name}: ${doing(trace, now[i])}.`).join(" ")}`);
+    say(first || `${verdict.textContent} ${trace.threads.map((name, i) => `${name}: ${doing(trace, now[i], i, t)}.`).join(" ")}`);
   };
   const place = () => line?.setAttribute("transform", `translate(${x(t).toFixed(1)},0)`);
 
   const tall = 46;
+  const label = (x, y, text) => s("text", { x, y, "text-anchor": "middle", class: "quiet", text });
   const ask = redraw(drawn, (width) => {
     const had = drawn.contains(document.activeElement) && document.activeElement.dataset.span;
     const y = 30 + trace.threads.length * tall;
@@ -195,10 +202,10 @@ export const render = ({ model, el }) => {
       const [a, b] = [from, to].map((at) => clamp(x(at), -5, width + 5));
       return { x: a.toFixed(1), width: Math.max(b - a, 0.8).toFixed(1), ...more };
     };
-    const bands = trace.events.filter(inside).map(([label, , from, to]) => {
+    const bands = trace.events.filter(inside).map(([name, , from, to]) => {
       const [a, b] = [from, to].map((at) => clamp(x(at), 0, width));
-      const text = [`${label} ${time(to - from)}`, label].find((one) => one.length * 7.5 < b - a);
-      return [s("rect", box(from, to, { height: y - 6, class: "rl-tl-band" })), text && s("text", { x: (a + b) / 2, y: 13, "text-anchor": "middle", class: "quiet", text })];
+      const text = [`${name} ${time(to - from)}`, name].find((one) => one.length * 7.5 < b - a);
+      return [s("rect", box(from, to, { height: y - 6, class: "rl-tl-band" })), text && label((a + b) / 2, 13, text)];
     });
     line = s("g", { class: "rl-tl-cursor" }, s("line", { y1: 0, y2: y }), s("path", { d: `M-6,${y + 1} h12 l-6,-9 z` }));
     drawn.replaceChildren(s("svg", { width, height: y + 38, role: "group", "aria-label": `What each thread did: ${trace.name}` }, bands,
@@ -206,18 +213,18 @@ export const render = ({ model, el }) => {
       trace.spans.map((span, n) => {
         const [who, of, from, to] = span;
         if (!inside(span)) return null;
-        const g = s("g", { role: "button", tabindex: -1, "data-span": n, "aria-label": words(span) }, look(of, box(from, to, { y: 38 + who * tall, height: 22 })));
-        g.addEventListener("focus", () => {
+        const onfocus = () => {
           lane = who;
           tell(span);
           if (t < from || t >= to) go(from);
-        });
-        return g;
+        };
+        return s("g", { role: "button", tabindex: -1, "data-span": n, "aria-label": words(span), "aria-description": "Enter or Space zooms to it", onfocus },
+          look(of, box(from, to, { y: 38 + who * tall, height: 22 })));
       }),
       s("line", { class: "axis", x1: 0, x2: width, y1: y, y2: y }),
       ticks(...shown, width).map((v) => [s("line", { class: "axis", x1: x(v), x2: x(v), y1: y, y2: y + 4 }),
-        s("text", { x: clamp(x(v), 8, width - 12), y: y + 18, "text-anchor": "middle", class: "quiet", text: String(Number((v / 1000).toFixed(3))) })]),
-      s("text", { x: width / 2, y: y + 34, "text-anchor": "middle", class: "quiet", text: "time (ms)" }), line));
+        label(clamp(x(v), 8, width - 12), y + 18, Number((v / 1000).toFixed(3)))]),
+      label(width / 2, y + 34, "time (ms)"), line));
     place();
     rove();
     if (had) boxes().find((one) => one.dataset.span === had)?.focus();
@@ -229,12 +236,12 @@ export const render = ({ model, el }) => {
     const own = all.find((one) => trace.spans[one.dataset.span] === (told ?? at(trace, t)[lane])) ?? all[0];
     all.forEach((one) => one.setAttribute("tabindex", one === own ? 0 : -1));
   };
-  const reach = (n) => {
-    if (n < 0) return;
-    const [, , from, to] = trace.spans[n];
+  const reach = (span) => {
+    if (!span) return;
+    const [, , from, to] = span;
     if (to < shown[0] || from > shown[1]) shown = followed(shown, from, end);
     ask();
-    requestAnimationFrame(() => boxes().find((one) => Number(one.dataset.span) === n)?.focus());
+    requestAnimationFrame(() => boxes().find((one) => trace.spans[one.dataset.span] === span)?.focus());
   };
   const fit = (span, [, , from, to] = span) => {
     shown = zoomed([from, to], (to - from) * 1.2, (from + to) / 2, end);
@@ -242,15 +249,14 @@ export const render = ({ model, el }) => {
     show(words(span));
   };
   drawn.addEventListener("keydown", (event) => {
-    const n = Number(event.target.dataset?.span ?? -1);
-    if (n < 0) return;
-    const span = trace.spans[n];
-    const [who, , from, to] = span;
-    const own = [...trace.spans.keys()].filter((k) => trace.spans[k][0] === who).sort((a, b) => trace.spans[a][2] - trace.spans[b][2]);
-    const rank = own.indexOf(n);
-    const other = (d) => trace.spans.indexOf(at(trace, Math.max(t, from))[who + d]);
+    const span = trace.spans[event.target.dataset?.span];
+    if (!span) return;
+    const [who, , from] = span;
+    const own = trace.spans.filter(([of]) => of === who).sort((a, b) => a[2] - b[2]);
+    const rank = own.indexOf(span);
+    const other = (d) => at(trace, Math.max(t, from))[who + d];
     const does = {
-      ArrowLeft: () => reach(own[rank - 1] ?? -1), ArrowRight: () => reach(own[rank + 1] ?? -1),
+      ArrowLeft: () => reach(own[rank - 1]), ArrowRight: () => reach(own[rank + 1]),
       ArrowUp: () => reach(other(-1)), ArrowDown: () => reach(other(1)),
       Enter: () => fit(span), " ": () => fit(span),
     }[event.key];
@@ -299,8 +305,9 @@ export const render = ({ model, el }) => {
       if (span) fit(span);
     },
   });
+  const keys = { "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2), n: () => step(true), p: () => step(false) };
   el.addEventListener("keydown", (event) => {
-    const does = { "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2), n: () => step(true), p: () => step(false) }[event.key];
+    const does = keys[event.key];
     if (!does || !typed(event)) return;
     event.preventDefault();
     event.stopPropagation(); // in a notebook these are commands
