@@ -524,6 +524,45 @@ def test_an_import_that_enables_the_gil_is_no_pass() -> None:
     assert (refused.exit_status, refused.outcomes) == (2, {"None": 0, "gil-enabled": 1})
     assert refused.gil_enabled_by == "silent2"
     assert (allowed.gil, allowed.outcomes["None"]) == (True, 5)
+    # Under the GIL a clean run says nothing, whoever turned it on.
+    assert (allowed.calibrated, allowed.exit_status) == (False, 3)
+    assert "with the GIL on, threads take turns" in str(allowed)
+    assert "--allow-gil" in str(refused)
+    assert "--allow-gil" not in str(allowed)
+
+
+POINT = """#include <Python.h>
+%s
+static PyObject *point(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(a)) { %s; Py_RETURN_NONE; }
+static PyMethodDef methods[] = {{"point", point, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
+static PyModuleDef_Slot slots[] = {
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL}};
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, .m_name = "%s", .m_methods = methods, .m_slots = slots};
+PyMODINIT_FUNC PyInit_%s(void) { return PyModuleDef_Init(&module); }
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "include", "does", "held"),
+    [
+        ("pointless", "", "", False),
+        ("pointed", '#include "racelab/race_point.h"', "RACE_POINT()", True),
+    ],
+)
+def test_widening_what_has_no_race_point_changes_nothing_and_says_so(
+    name: str, include: str, does: str, held: bool
+) -> None:
+    built = compile(POINT % (include, does, name, name))
+    lab = Lab("x", modules=[name], actors=["point"] * 2, outcomes={"None, None": ACCEPTABLE})
+    seen = race(lab, modules=[built], widen=True, rounds=5, count=1)
+
+    assert (seen.race_points, seen.widened) == (held, held)
+    assert ("Widened: race points were held open" in str(seen)) is held
+    assert (f"{name} has no RACE_POINT(): --widen" in str(seen)) is not held
 
 
 @needs_free_threading

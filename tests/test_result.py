@@ -257,6 +257,49 @@ def test_gil_and_widening_are_said() -> None:
         assert words in page.partition("<details>")[0]  # never folded away
 
 
+@pytest.mark.parametrize(
+    ("changes", "says", "says_not"),
+    [
+        ({}, "says nothing by itself; try --widen.", "broken half"),
+        ({"race_points": False}, "no RACE_POINT() that --widen could hold open", "try --widen"),
+        ({"widened": True, "variant": "fixed"}, "look at the broken half, widened too", "try"),
+        ({"widened": True, "variant": None}, "says nothing by itself.", "broken half"),
+        ({"gil": True}, "with the GIL on, threads take turns", "--widen"),
+        ({"gil": True, "gil_enabled_by": "culprit"}, "--gil 0 (gil=0)", "--allow-gil"),
+    ],
+)
+def test_what_to_do_about_silence(changes: dict[str, object], says: str, says_not: str) -> None:
+    seen = result(CLEAN, calibrated=False, **changes)
+    caution = next(text for text in seen._cautions() if text.startswith("INCONCLUSIVE"))
+
+    assert says in caution
+    assert says_not not in caution
+
+
+def test_who_may_turn_the_gil_on_is_told_how() -> None:
+    refused = result(NEVER, gil=None, gil_enabled_by="culprit")
+
+    for words in ("Py_mod_gil slot", "freethreading_compatible=True", "--gil 0", "--allow-gil"):
+        assert words in str(refused)
+
+
+def test_a_lab_without_halves_that_shows_nothing_gets_advice() -> None:
+    words = "Nothing forbidden seen with one call per burst"
+
+    assert words in str(result(CLEAN, variant=None))
+    for changes in ({"burst": 50}, {"variant": "fixed"}, {"mode": "cold"}, {"sanitizer": "thread"}):
+        assert words not in str(result(CLEAN, **{"variant": None, **changes}))
+    assert words not in str(result(DIRTY, variant=None))
+    assert words not in str(result(NEVER, variant=None, grades={**GRADES, "not-run": NOT_RUN}))
+
+
+def test_race_points_survive_a_line() -> None:
+    for known in (None, False, True):
+        line = result(CLEAN, race_points=known).to_json_line()
+        assert Result.from_json_line(line).race_points is known
+        assert ("race_points" in line) is (known is not None)
+
+
 def test_plots_have_axes() -> None:
     pytest.importorskip("matplotlib")
     import matplotlib

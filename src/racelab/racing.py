@@ -215,6 +215,9 @@ def race(
     plan = replace(plan, guard=guard)
     bench = _Bench(plan, modules)
     notes: list[str] = []
+    if plan.widen and bench.race_points is False:
+        plan = replace(plan, widen=False)
+        notes.append(_no_race_point(bench))
     if search:
         plan, note = _search(plan, bench)
         notes.append(note)
@@ -339,6 +342,7 @@ class _Bench:
     """Compiled modules and the lab, ready to be sent to children."""
 
     def __init__(self, plan: _Plan, modules: Iterable[Built | str | Path]) -> None:
+        modules = list(modules)
         self.core = core()
         built = _build(plan)
         made = [built] if built else []
@@ -348,6 +352,9 @@ class _Bench:
         named = {item.name: item for item in known if isinstance(item, Built)}
         #: The module under study, where we know how it was built.
         self.raced = named.get(self.imports[0]) if self.imports else None
+        files = {**module_paths(modules), **module_paths(made)}
+        #: Whether a race point can be held open in what is raced; None where its files are not known.
+        self.race_points = _have_race_points(self.imports, {**self.paths, **files}, files)
         self.lab = _lab_for_child(plan.lab)
 
     def job(self, plan: _Plan, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -364,6 +371,23 @@ class _Bench:
             "labels": LABELS,
             "runs": list(runs),
         }
+
+
+def _have_race_points(
+    imports: Sequence[str], known: Mapping[str, str], files: Mapping[str, str]
+) -> bool | None:
+    """Whether a RACE_POINT() was compiled into one of these: the header leaves its variable's name there."""
+    if not imports or not all(name in known for name in imports):
+        return None
+    paths = {*(known[name] for name in imports), *files.values()}
+    return any(b"RACELAB_WIDEN" in Path(path).read_bytes() for path in paths)
+
+
+def _no_race_point(bench: _Bench) -> str:
+    return (
+        f"{bench.imports[0]} has no RACE_POINT(): --widen (widen=True) changed nothing. Put "
+        '#include "racelab/race_point.h" at its top and RACE_POINT() into the window.'
+    )
 
 
 def _any_job(plan: _Plan) -> dict[str, Any]:
@@ -939,6 +963,7 @@ def _result(
         release=plan.release,
         offsets_ns=plan.offsets_ns,
         widened=plan.widen,
+        race_points=bench.race_points,
         detached_rounds=sum(sum(run["outcomes_detached"].values()) for run in facts),
         skew_ns=skew_summary(bins),
         skew_bins=bins,
@@ -967,7 +992,7 @@ def _result(
     )
     if result.forbidden or not result.ran:
         return result
-    return replace(result, calibrated=_calibrated(plan, bench))
+    return replace(result, calibrated=_calibrated(_as_it_ran(plan, result.gil), bench))
 
 
 def _reports(plan: _Plan, seen: Sequence[_Seen]) -> tuple[tuple[Report, int], ...]:
@@ -1081,6 +1106,15 @@ def calibrate(
 
 def _nothing() -> None:
     pass
+
+
+def _as_it_ran(plan: _Plan, gil: bool | None) -> _Plan:
+    """The settings of a race, with the GIL on where an import had turned it on.
+
+    The calibration imports nothing that could, and what it shows without the GIL says nothing of a race
+    under it.
+    """
+    return replace(plan, gil=1) if gil and plan.gil == "auto" else plan
 
 
 def _calibrated(plan: _Plan, bench: _Bench) -> bool:

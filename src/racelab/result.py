@@ -82,6 +82,8 @@ class Result:
         python, machine, cores, compiler, flags, sanitizer, source_sha256, mode, date, wall_s: where
             and how it was made.
         confidence: level of the intervals.
+        race_points: whether the module raced has a RACE_POINT() that could be held open; None where that
+            is not known.
         notes: sentences that belong to the table.
         reports: what a sanitizer or a debug interpreter has written: each distinct report, and how often
             it came in all repetitions. Those that the extension has part in come first.
@@ -120,6 +122,7 @@ class Result:
     confidence: float = 0.95
     notes: tuple[str, ...] = field(default=())
     reports: tuple[tuple[Report, int], ...] = field(default=())
+    race_points: bool | None = None
 
     # -- counts ------------------------------------------------------------------------------------
 
@@ -304,7 +307,12 @@ class Result:
         if self.gil_enabled_by:
             said.append(
                 f"{self.gil_enabled_by} turned the GIL back on: it does not declare Py_MOD_GIL_NOT_USED. "
-                "Declare it, or race with allow_gil=True."
+                + (
+                    "It was raced with the GIL on."
+                    if self.gil
+                    else "Declare it (C: the Py_mod_gil slot; Cython: # cython: freethreading_compatible=True), "
+                    "or try it without: --gil 0 (gil=0), or race as it is: --allow-gil (allow_gil=True)."
+                )
             )
         if self.widened:
             said.append(
@@ -313,10 +321,25 @@ class Result:
         if self.calibration_silent:
             said.append(
                 f"INCONCLUSIVE: the built-in known race, not widened, shows nothing here either ({cores_words(self.cores)}, "
-                "this GIL setting). A clean run says nothing by itself; "
-                + ("look at the broken half, widened too." if self.widened else "try --widen.")
+                f"this GIL setting). A clean run says nothing by itself{self._instead()}"
             )
         return said
+
+    def _instead(self) -> str:
+        """What to do where a clean run says nothing."""
+        if self.gil:
+            if not self.gil_enabled_by:
+                return ": with the GIL on, threads take turns. Race with it off."
+            return ": with the GIL on, threads take turns. Try it without: --gil 0 (gil=0)."
+        if self.widened:
+            fixed = self.variant is not None and self.variant.startswith("fixed")
+            return "; look at the broken half, widened too." if fixed else "."
+        if self.race_points is False:
+            return (
+                ". The module has no RACE_POINT() that --widen could hold open: put one into the window "
+                '(#include "racelab/race_point.h"), or try --sanitizer thread.'
+            )
+        return "; try --widen."
 
     def _remarks(self) -> list[str]:
         said = list(self.notes)
@@ -324,11 +347,21 @@ class Result:
             said.append(
                 f"In {self.detached_rounds:,} rounds a thread had detached while it waited for the others."
             )
+        if self._may_try_more():
+            said.append(
+                "Nothing forbidden seen with one call per burst. Try Actor(..., burst=50), "
+                'mode="cold" (first calls), mode="hang" (deadlocks), --search (an offset), --sanitizer thread.'
+            )
         noted = (r for r in self.repetitions if r.note)
         first = next((r.note for r in noted if not self._is_reported(r.ending)), "")
         if first:
             said.append(f"First of its kind: {first.strip()}")
         return said
+
+    def _may_try_more(self) -> bool:
+        """Whether a lab without a broken and a fixed half was raced in the most usual way alone, in vain."""
+        usual = self.mode == "rounds" and self.burst == 1 and not self.sanitizer
+        return usual and self.variant is None and bool(self.ran) and not self.forbidden
 
     def _is_reported(self, label: str) -> bool:
         """Whether the result shows the report itself, so that no note need repeat it."""
@@ -421,6 +454,8 @@ class Result:
         everything["reports"] = reports_as_json(self.reports)
         for repetition in everything["repetitions"]:
             repetition["reported"] = list(repetition["reported"])
+        if self.race_points is None:
+            del everything["race_points"]
         # Most races know nothing of sanitizers; their lines shall not grow.
         if not self.reports:
             del everything["reports"]
