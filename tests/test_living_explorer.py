@@ -317,3 +317,24 @@ def test_the_representation_of_a_result_is_as_it_was() -> None:
     result = race()
     assert result._repr_html_().startswith("<")
     assert "explore" not in repr(result)
+@pytest.mark.parametrize(
+    ("ns", "said"),
+    [(68_345.6, "68,350"), (1234.0, "1,234"), (12.345, "12.3"), (0.00002, "0.00002")],
+)
+def test_paper_has_costs_as_people_read_them(ns: float, said: str) -> None:
+    still = living.explorer(LAB, variants={"fixed": "a lock"}, costs={"fixed": [ns]}).still
+    assert f"<td>{said}</td>" in still
+
+
+def test_paper_is_not_told_of_what_only_the_living_figure_has() -> None:
+    figure = living.explorer(LAB)
+    assert "upright" in figure.how
+    before, after = figure.caption.split(figure.how)
+    assert "upright" not in before + after
+    assert recorded(LAB).about in after
+    fresh = race("fixed")
+    figure.update(fresh)
+    assert "Today's rate" in figure.how
+    assert figure.how in figure.caption
+
+

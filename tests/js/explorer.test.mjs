@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { cheapest, costAxis, ordered, parsed, rateAxis, rows, written } from "../../src/racelab/widgets/explorer.js";
+import { cheapest, costAxis, often, ordered, parsed, rateAxis, rows, said, verdictOf, written } from "../../src/racelab/widgets/explorer.js";
 
 const rate = (failed, mid, high = mid * 2, low = mid / 2) => ({ failed, low, mid, high, words: `${failed} failed` });
 const race = (variant, at, round, more = {}) => ({ variant, at, round, repetition: rate(round?.failed ?? 1, 0.5), fresh: false, silent: false, ...more });
@@ -14,7 +14,7 @@ const state = {
     race("broken", ["off", "one"], rate(7, 0.1)), race("broken", ["on", "one"], rate(0, 0, 1e-5, 0)),
     race("fixed", ["off", "one"], rate(0, 0, 1e-6, 0)), race("fixed_big", ["off", "one"], rate(0, 0, 1e-7, 0)),
   ],
-  kinds: ["1 thread", "2 threads"],
+  cost: "one call", unit: "ns", kinds: ["1 thread", "2 threads"],
   costs: [cost("broken", "1 thread", 2), cost("fixed", "1 thread", 5), cost("fixed_big", "1 thread", 6), cost("fixed_big", "2 threads", 60), cost("lone", "1 thread", 1)],
 };
 const off = { at: ["off", "one"], unit: "round", kind: "1 thread" };
@@ -79,6 +79,26 @@ test("axes hold every number, and do not move with the conditions", () => {
   assert.deepEqual([near.log, near.low], [false, 0]);
   assert.ok(near.ticks.length >= 3);
   assert.deepEqual([costAxis([{ all: [0, 50] }]).log, costAxis([{ all: [0, 0] }]).high > 0], [false, true]);
+test("where what is broken is no cheaper, nothing is called the cheapest", () => {
+  const list = (mid) => rows({ ...state, costs: [cost("broken", "1 thread", mid), cost("fixed", "1 thread", 5), cost("fixed_big", "1 thread", 5.2)] }, off);
+  assert.equal(verdictOf(list(2)), "Cheapest by its median, of those that have not failed in any race of this figure: a lock. Timings of a big lock come as low.");
+  assert.equal(verdictOf(list(6)), "These timings tell no difference: a lock and a big lock cost no more than no lock, which is broken.");
+});
+
+test("a change is said in one sentence, whatever there is", () => {
+  const words = (of, now = off) => said(of, rows(of, now), now, "rate");
+  assert.equal(words(state), "no lock failed 10\u00a0% per round; 2 others did not fail; of 1 there is no rate here.");
+  assert.equal(words(state, { ...off, at: ["on", "one"] }), "1 did not fail; of 3 there is no rate here.");
+  const worse = { ...state, races: state.races.map((one, i) => ({ ...one, round: rate(9, [0.1, 0.4, 0.3, 0.2][i]) })) };
+  assert.equal(words(worse), "3 failed, most often a lock, 30\u00a0% per round; of 1 there is no rate here.");
+  assert.equal(said(state, rows(state, off), off, "kind"), "Medians: not raced 1, no lock 2, a lock 5, a big lock 6 ns.");
+});
+
+test("a rate is said in the unit that the sentences have", () => {
+  assert.deepEqual([1, 0.187, 1e-4, 1e-5, 1e-7, 1e-8].map(often),
+    ["100\u00a0%", "19\u00a0%", "0.01\u00a0%", "10 per million", "0.1 per million", "10 per billion"]);
+});
+
   const far = costAxis(state.costs);
   assert.ok(far.log && far.low < 0.9 && far.high > 72 && far.ticks.length >= 2);
   assert.ok(costAxis([cost("a", "", 2), cost("b", "", 20)]).ticks.length >= 2);

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from decimal import Decimal
 from typing import Any
 
 from racelab import stats
@@ -503,11 +504,16 @@ def _still(state: Mapping[str, Any]) -> str:
             for one in races
         ]
         costs = [
-            f"{one['mid']:,.3g}"
+            _amount(one["mid"])
             for one in state["costs"]
             if (one["variant"], one["kind"]) == (key, kind)
         ]
         cells = [text, "; ".join(said) or "not raced", "; ".join(costs) or "not timed"]
+def _amount(value: float) -> str:
+    """A cost as people read it: 12.3, or 68,350, and never with an exponent."""
+    return f"{value:,.0f}" if value >= 1000 else f"{Decimal(f'{value:.3g}'):f}"
+
+
         rows.append(
             "".join(f"<td>{html.escape(cell)}</td>" for cell in cells[: 2 + bool(state["kinds"])])
         )

@@ -55,6 +55,31 @@ export const rateAxis = (races, unit) => {
 };
 
 export const costAxis = (costs) => {
+/** The answer to "by cost". Where what is broken is no cheaper, timings show no price of its repair. */
+export const verdictOf = (list) => {
+  const [best, ...close] = cheapest(list);
+  if (!best) return "Of those that were timed and raced here, each has failed in some race of this figure, or is broken on purpose.";
+  const names = (some) => some.map(({ name }) => name).join(" and ");
+  const bare = ordered(list.filter(({ key, costs }) => key.startsWith("broken") && costs.length), "cost")[0];
+  if (bare?.costs[0].mid > best.costs[0].mid) return `These timings tell no difference: ${names([best, ...close])} cost no more than ${bare.name}, which is broken.`;
+  return `Cheapest by its median, of those that have not failed in any race of this figure: ${best.name}.${close.length ? ` Timings of ${names(close)} come as low.` : ""}`;
+};
+
+/** A rate in the unit that the sentences of `racelab.stats` have. */
+export const often = (p) => (p > 0.99e-4 ? percent(p) : p > 0.99e-7 ? `${significant(p * 1e6)} per million` : `${significant(p * 1e9)} per billion`);
+
+/** One sentence for who hears the figure: the names in order, the medians, or who failed and how often; by what was changed. */
+export const said = (state, list, { unit }, what) => {
+  if (what === "order") return `In order: ${list.map(({ name }) => name).join(", ")}.`;
+  if (what === "kind") return `Medians: ${ordered(list.filter(({ costs }) => costs.length), "cost").map(({ name, costs }) => `${name} ${amount(costs[0].mid)}`).join(", ")} ${state.unit}.`;
+  const bad = list.filter(({ fails }) => fails).map(({ name, rated }) => [Math.max(...rated.map((one) => (one[unit].failed ? one[unit].mid : 0))), name]).sort((a, b) => b[0] - a[0]);
+  const fine = list.filter(({ rated, fails }) => rated.length && !fails).length;
+  const none = list.filter(({ rated }) => !rated.length).length;
+  const [[rate, name] = []] = bad;
+  return `${[name && `${bad.length > 1 ? `${bad.length} failed, most often ${name},` : `${name} failed`} ${often(rate)} per ${unit}`,
+    fine && `${fine}${name ? ` other${fine > 1 ? "s" : ""}` : ""} did not fail`, none && `of ${none} there is no rate here`].filter(Boolean).join("; ")}.`;
+};
+
   const all = costs.flatMap((one) => one.all);
   const [least, most] = [Math.min(...all), Math.max(...all)];
   const log = least > 0 && most / least > 8;
@@ -110,7 +135,7 @@ export const render = ({ model, el }) => {
   const set = (change, spoken = true) => {
     Object.assign(now, change);
     show();
-    if (spoken) say([...("order" in change ? [`In order: ${all().map(({ name }) => name).join(", ")}.`] : said()), verdict.textContent].join(" "));
+    if (spoken) say(`${said(state, all(), now, Object.keys(change)[0])} ${verdict.textContent}`.trim());
   };
   const pick = (label, options, value, change) => (options.length < 2 ? null
     : (options.some(([, text]) => text.length > 24) || options.length > 4 ? menu : choice)({ label, options, value, change }).element);
@@ -125,8 +150,6 @@ export const render = ({ model, el }) => {
   const both = () => [...state.races, ...state.costs].some(({ fresh }) => fresh);
   const when = (one) => (both() ? (one.fresh ? "today: " : "recorded: ") : "");
   const whose = (one) => (both() ? h("b", {}, when(one)) : null);
-  const said = () => all().map((row) => [`${row.name}:`, row.noRate, ...row.rated.map((one) => `${when(one)}${one[now.unit].words}.`),
-    ...(state.costs.length ? [row.noCost, ...row.costs.map((one) => `${when(one)}median ${amount(one.mid)} ${state.unit}.`)] : [])].filter(Boolean).join(" "));
   const price = (one) => `median ${amount(one.mid)} ${state.unit} (${one.all.length} timings, ${amount(one.all[0])} to ${amount(one.all.at(-1))})`;
 
   const show = () => {
@@ -142,7 +165,7 @@ export const render = ({ model, el }) => {
         const id = unique("outcomes");
         const open = now.open === row.key;
         const tone = !row.rated.length ? "" : row.fails ? "bad" : row.silent ? "" : "good";
-        const mark = { bad: "✗ failed", good: `✓ did not fail${row.everFailed ? " here" : ""}`, "": row.rated.length ? "? nor did a known race fail" : "" }[tone];
+        const mark = { bad: "✗ failed", good: `✓ did not fail${row.everFailed ? " here" : ""}`, "": row.rated.length ? "? did not fail; says little: no race that is known to fail did so here" : "" }[tone];
         places[row.key] = row.here.length ? button(row.name, () => set({ open: open ? null : row.key }, false), { "aria-expanded": String(open), "aria-controls": id }) : null;
         return h("li", { class: `rl-ex-row rl-ex-${tone}` },
           h("div", { class: "rl-ex-name" }, places[row.key] ?? h("strong", {}, row.name), mark && h("span", {}, mark)),
@@ -157,10 +180,7 @@ export const render = ({ model, el }) => {
   };
   const judged = (shown) => {
     if (!shown.some((row) => row.rated.length)) return `Nothing was recorded with ${worded(state, now.at)}: choose something else.`;
-    if (now.order !== "cost") return "";
-    const [best, ...close] = cheapest(shown).map(({ name }) => name);
-    if (!best) return "Of those that were timed and raced here, each has failed in some race of this figure, or is broken on purpose.";
-    return `Cheapest by its median, of those that have not failed in any race of this figure: ${best}.${close.length ? ` Timings of ${close.join(" and ")} come as low.` : ""}`;
+    return now.order === "cost" ? verdictOf(shown) : "";
   };
   const link = shared(el, () => written(now, state), (text) => { now = { ...now, ...parsed(text, state) }; furnish(); show(); }, say);
   if (link) tasks.append(link);
@@ -206,7 +226,7 @@ const strip = (height, axis, words, draw) => {
 };
 
 /** Recorded: a bar. Fresh: a mark with whiskers. Nothing seen: an arrow that begins at the bound. */
-const rateStrip = (row, unit, axis) => strip(17 * row.rated.length + 7, axis, percent, (x) => row.rated.map((one, i) => {
+const rateStrip = (row, unit, axis) => strip(17 * row.rated.length + 7, axis, often, (x) => row.rated.map((one, i) => {
   const { failed, low, mid, high } = one[unit];
   const y = 12 + 17 * i;
   const colour = `var(--${failed ? "broken" : one.silent ? "quiet" : "fixed"})`;
