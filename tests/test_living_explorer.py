@@ -313,10 +313,6 @@ def test_paper_gets_the_rates_and_costs_it_begins_with() -> None:
     assert re.search(r"<td>[\d.]+</td>", still)
 
 
-def test_the_representation_of_a_result_is_as_it_was() -> None:
-    result = race()
-    assert result._repr_html_().startswith("<")
-    assert "explore" not in repr(result)
 @pytest.mark.parametrize(
     ("ns", "said"),
     [(68_345.6, "68,350"), (1234.0, "1,234"), (12.345, "12.3"), (0.00002, "0.00002")],
@@ -338,3 +334,7 @@ def test_paper_is_not_told_of_what_only_the_living_figure_has() -> None:
     assert figure.how in figure.caption
 
 
+def test_the_representation_of_a_result_is_as_it_was() -> None:
+    result = race()
+    assert result._repr_html_().startswith("<")
+    assert "explore" not in repr(result)

@@ -8,8 +8,8 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from decimal import Decimal
+from statistics import median
 from typing import Any
 
 from racelab import stats
@@ -487,6 +487,11 @@ def _timings(costs: Costs, slug: str, *, fresh: bool) -> list[dict[str, Any]]:
     return found
 
 
+def _amount(value: float) -> str:
+    """A cost as people read it: 12.3, or 68,350, and never with an exponent."""
+    return f"{value:,.0f}" if value >= 1000 else f"{Decimal(f'{value:.3g}'):f}"
+
+
 def _still(state: Mapping[str, Any]) -> str:
     """The rows that the figure begins with, as a table for paper."""
     kind = state["kinds"][0] if state["kinds"] else None
@@ -509,11 +514,6 @@ def _still(state: Mapping[str, Any]) -> str:
             if (one["variant"], one["kind"]) == (key, kind)
         ]
         cells = [text, "; ".join(said) or "not raced", "; ".join(costs) or "not timed"]
-def _amount(value: float) -> str:
-    """A cost as people read it: 12.3, or 68,350, and never with an exponent."""
-    return f"{value:,.0f}" if value >= 1000 else f"{Decimal(f'{value:.3g}'):f}"
-
-
         rows.append(
             "".join(f"<td>{html.escape(cell)}</td>" for cell in cells[: 2 + bool(state["kinds"])])
         )

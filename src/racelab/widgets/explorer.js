@@ -47,14 +47,6 @@ export const cheapest = (list) => {
   return best ? [best, ...more.filter(({ costs }) => costs[0].all[0] <= best.costs[0].mid)] : [];
 };
 
-/** Ends of an axis and its ticks. Rates: up to 100 %, with room for an arrow below the lowest bound. */
-export const rateAxis = (races, unit) => {
-  const seen = races.flatMap((one) => (one[unit] ? [one[unit].low, one[unit].mid, one[unit].high] : [])).filter((x) => x > 0);
-  const low = Math.min(0.05, ...seen) / 4;
-  return { low, high: 1, log: true, ticks: decades(low, 1, 3) };
-};
-
-export const costAxis = (costs) => {
 /** The answer to "by cost". Where what is broken is no cheaper, timings show no price of its repair. */
 export const verdictOf = (list) => {
   const [best, ...close] = cheapest(list);
@@ -80,6 +72,14 @@ export const said = (state, list, { unit }, what) => {
     fine && `${fine}${name ? ` other${fine > 1 ? "s" : ""}` : ""} did not fail`, none && `of ${none} there is no rate here`].filter(Boolean).join("; ")}.`;
 };
 
+/** Ends of an axis and its ticks. Rates: up to 100 %, with room for an arrow below the lowest bound. */
+export const rateAxis = (races, unit) => {
+  const seen = races.flatMap((one) => (one[unit] ? [one[unit].low, one[unit].mid, one[unit].high] : [])).filter((x) => x > 0);
+  const low = Math.min(0.05, ...seen) / 4;
+  return { low, high: 1, log: true, ticks: decades(low, 1, 3) };
+};
+
+export const costAxis = (costs) => {
   const all = costs.flatMap((one) => one.all);
   const [least, most] = [Math.min(...all), Math.max(...all)];
   const log = least > 0 && most / least > 8;
