@@ -68,7 +68,7 @@ class Server:
             if "Ctrl-C" in line:
                 break
         else:
-            _, errors = self.process.communicate(timeout=20)
+            _, errors = self.process.communicate(timeout=60)
             raise AssertionError(f"the server did not start: {errors}")
         self.link = next(word for word in self.said.split() if word.startswith("http://"))
         self.base, _, self.token = self.link.partition("/#")
@@ -77,17 +77,17 @@ class Server:
     def kill(self) -> None:
         """As a power cut would."""
         self.process.kill()
-        self.process.communicate(timeout=20)
+        self.process.communicate(timeout=60)
 
     def interrupt(self) -> tuple[int, str, str]:
         """As Ctrl-C does; returns status, output and errors."""
         self.process.send_signal(signal.SIGINT)
-        out, errors = self.process.communicate(timeout=20)
+        out, errors = self.process.communicate(timeout=60)
         return self.process.returncode, out, errors
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, Any]:
         """One request; returns status, JSON (or text) and headers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         sent = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         sent.update({key.replace("_", "-"): value for key, value in headers.items()})
         text = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()

@@ -7,6 +7,7 @@ import http.client
 import inspect
 import json
 import random
+import re
 import shutil
 import socket
 import sqlite3
@@ -27,6 +28,7 @@ import tomllib
 
 import racelab as rl
 from racelab import checking
+from racelab._cli_classroom import PORT
 from racelab.checking import Step, Verdict
 from racelab.classroom import client, server
 from racelab.classroom.entry import (
@@ -49,6 +51,10 @@ from racelab.show import find_ext
 ROOT = find_ext().parent
 
 
+#: Nothing here takes so long, however busy the machine is.
+PATIENCE_S = 60.0
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fake.Server]:
     """One server for everything that leaves it as it was."""
@@ -58,7 +64,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fake.Server]:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A learner's `work` of its own."""
+    """A learner's `work` of its own; the class may take its time to answer, for the machine may be busy."""
+    monkeypatch.setattr(client, "ANSWER_S", PATIENCE_S)
+    monkeypatch.setattr(client, "END_S", PATIENCE_S)
     monkeypatch.setenv("RACELAB_WORK", str(tmp_path / "work"))
     monkeypatch.setenv("RACELAB_BOOK", str(ROOT))
     return tmp_path / "work"
@@ -100,9 +108,9 @@ def result(failed: list[int], rounds: int = 20, **more: Any) -> Result:
     return Result(**{**facts, **more})
 
 
-def wait_for(holds: Any, seconds: float = 20) -> None:
+def wait_for(holds: Any) -> None:
     """Wait until something holds."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE_S
     while not holds():
         assert time.monotonic() < end, "it did not come to pass"
         time.sleep(0.02)
@@ -455,9 +463,10 @@ def test_what_happened_before_is_dated_before(
     tmp_path: Path, stores: Callable[[Path], Store]
 ) -> None:
     store = stores(tmp_path / "a.sqlite")
+    before = time.time()
     store.add(entry_of(fake.Learner(1).check(age=600)))
     [row] = store.after(0)["results"]
-    assert 599 < time.time() - row["at"] < 660
+    assert before - 600 <= row["at"] <= time.time() - 600
 
 
 def test_nobody_learns_what_lets_one_hand_in_as_another(
@@ -564,16 +573,24 @@ def test_without_the_token_nothing_is_said(shared: fake.Server, path: str, given
     assert set(answer) == {"error"}
 
 
+def allowed(per_minute: int, begin: float) -> int:
+    """How many a limit may let pass that was not asked before `begin`, and one that it then holds off."""
+    return int(per_minute + (time.monotonic() - begin) * per_minute / 60) + 1
+
+
 def test_wrong_tokens_are_limited_and_shut_nobody_out(tmp_path: Path) -> None:
     """Pages left open since another class, behind the address of everybody in the room."""
     with fake.served(tmp_path / "class.sqlite") as one:
         wrong, right = [], []
-        for _ in range(server.WRONG_TOKENS + 20):
+        begin = time.monotonic()
+        while not wrong or wrong[-1][0] == 401:
             wrong.append(one.ask("GET", "/api/hello", Authorization="Bearer wrong"))
             right.append(one.ask("GET", "/api/state")[0])
+            assert len(wrong) <= allowed(server.WRONG_TOKENS, begin)
         entry = fake.Learner(507).check()
         assert one.ask("POST", "/api/results", entry)[0] == 201
-        assert one.ask("POST", "/api/results", entry, Authorization="Bearer wrong")[0] == 429
+        guess = one.ask("POST", "/api/results", entry, Authorization="Bearer wrong")
+        assert guess[0] in (401, 429)
 
     assert set(right) == {200}
     statuses = [status for status, _, _ in wrong]
@@ -586,7 +603,7 @@ def test_wrong_tokens_are_limited_and_shut_nobody_out(tmp_path: Path) -> None:
 def test_what_is_too_large_is_cut_off(shared: fake.Server) -> None:
     entry = fake.Learner(503).race()
     assert shared.ask("POST", "/api/results", {**entry, "machine": "x" * 5000})[0] == 413
-    connection = http.client.HTTPConnection("127.0.0.1", shared.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", shared.port, timeout=PATIENCE_S)
     headers = {"Authorization": f"Bearer {shared.token}", "Content-Type": "application/json"}
     pieces = iter([b" " * 1000] * 6)  # chunked: nobody has said how long it will be
     connection.request("POST", "/api/results", pieces, headers, encode_chunked=True)
@@ -626,20 +643,19 @@ def test_refusals(shared: fake.Server, status: int, ask: dict[str, Any]) -> None
 
 def test_one_learner_cannot_flood_the_wall(shared: fake.Server) -> None:
     learner = fake.Learner(505)
-    seen = [
-        shared.ask("POST", "/api/results", learner.check()) for _ in range(server.PER_LEARNER + 2)
-    ]
-    assert [status for status, _, _ in seen].count(201) in (
-        server.PER_LEARNER,
-        server.PER_LEARNER + 1,
-    )
+    begin = time.monotonic()
+    seen = [shared.ask("POST", "/api/results", learner.check())]
+    while seen[-1][0] == 201:
+        seen.append(shared.ask("POST", "/api/results", learner.check()))
+        assert len(seen) <= allowed(server.PER_LEARNER, begin)
+    assert len(seen) > server.PER_LEARNER
     assert seen[-1][0] == 429
     assert int(seen[-1][2]["Retry-After"]) in range(1, 4)
     assert shared.ask("POST", "/api/results", fake.Learner(506).check())[0] == 201
 
 
 def test_an_entry_that_never_arrives_is_given_up(shared: fake.Server) -> None:
-    with socket.create_connection(("127.0.0.1", shared.port), timeout=20) as line:
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=PATIENCE_S) as line:
         head = f"POST /api/results HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {shared.token}\r\n"
         line.sendall(
             f"{head}Content-Type: application/json\r\nContent-Length: 900\r\n\r\n{{".encode()
@@ -749,7 +765,7 @@ def test_without_the_framework_one_sentence_says_what_to_do(
 ) -> None:
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     monkeypatch.setattr(sys, "path", [p for p in sys.path if not p.endswith("/class")])
-    with pytest.raises(ClassError, match=r"pip install 'racelab\[class\]'"):
+    with pytest.raises(ClassError, match=r"pip install '.*\[class\]'.*make env"):
         server.find_framework()
 
 
@@ -831,7 +847,7 @@ def test_a_check_is_shared_by_itself(
     Course().note(verdict("PASS", "right"))
     assert Course().of("two_counters").passed
     wait_for(lambda: len(shared.all()) == before + 1)
-    wait_for(lambda: "class: shared with the class as Grace." in capfd.readouterr().err, 5)
+    wait_for(lambda: "class: shared with the class as Grace." in capfd.readouterr().err)
     assert (desk / "outbox.jsonl").read_text() == ""
 
 
@@ -851,27 +867,35 @@ def moved(desk: Path, url: str, token: str = "") -> None:
 
 
 def test_a_class_that_does_not_answer_delays_nobody(
-    shared: fake.Server, desk: Path, capfd: pytest.CaptureFixture[str]
+    shared: fake.Server,
+    desk: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     client.join(shared.link, "Edsger")
     silent, url = nobody()
     with silent:
         moved(desk, url)
-        start = time.monotonic()
-        Course().note(verdict())
-        assert time.monotonic() - start < client.ANSWER_S, "it waited for an answer"
+        monkeypatch.setattr(client, "ANSWER_S", 3600.0)
+        check = threading.Thread(target=Course().note, args=(verdict(),), daemon=True)
+        check.start()
+        check.join(PATIENCE_S)
+        assert not check.is_alive(), "it waited for an answer"
         assert len((desk / "outbox.jsonl").read_text().splitlines()) == 1
-        said: list[str] = []
-        wait_for(
-            lambda: said.append(capfd.readouterr().err) or "kept for later" in "".join(said), 8
-        )
-    start = time.monotonic()
-    assert rl.share(verdict()).startswith("no answer; kept for later")
-    assert time.monotonic() - start < 10 * client.ANSWER_S
+        line, _ = silent.accept()
+        line.close()
+    said: list[str] = []
+    wait_for(lambda: said.append(capfd.readouterr().err) or "kept for later" in "".join(said))
+    silent, url = nobody()
+    with silent:
+        monkeypatch.setattr(client, "ANSWER_S", 0.2)
+        moved(desk, url)
+        assert rl.share(verdict()).startswith("no answer; kept for later")
+    monkeypatch.setattr(client, "ANSWER_S", PATIENCE_S)
     before = len(shared.all())
-    assert "shared with the class as Edsger" in client.join(shared.link, "Edsger")
-    assert len(shared.all()) == before + 2
-    assert (desk / "outbox.jsonl").read_text() == ""
+    client.join(shared.link, "Edsger")
+    wait_for(lambda: len(shared.all()) == before + 2)
+    wait_for(lambda: not (desk / "outbox.jsonl").read_text())
 
 
 def senders() -> list[threading.Thread]:
@@ -938,7 +962,7 @@ def test_a_wrong_token_is_not_tried_again(
     moved(desk, shared.base, "wrong")
     assert "not the class's token" in rl.share(verdict())
     Course().note(verdict())
-    wait_for(lambda: not senders(), 5)
+    wait_for(lambda: not senders())
     assert len((desk / "outbox.jsonl").read_text().splitlines()) == 2
 
 
@@ -951,14 +975,13 @@ def test_the_end_of_a_process_does_not_wait_for_a_silent_class(
         moved(desk, url)
         code = (
             "from racelab.course import Course; from racelab.checking import Verdict\n"
-            "Course().note(Verdict('two_counters', 'PASS', 'right', (), ''))\n"
-            "import time; print(time.monotonic(), flush=True)"
+            "from racelab.classroom import client; client.ANSWER_S = 3600.0\n"
+            "Course().note(Verdict('two_counters', 'PASS', 'right', (), ''))"
         )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        waited = time.monotonic() - float(done.stdout)
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0
     assert "kept for later" in done.stderr
-    assert waited < 5 * client.END_S
     assert len((desk / "outbox.jsonl").read_text().splitlines()) == 1
 
 
@@ -1085,10 +1108,10 @@ def racelab(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def patient_racelab(*words: str) -> subprocess.CompletedProcess[str]:
-    """The same, but its end waits as long as it takes for what was made before it."""
+    """The same, but it waits as long as it takes for the class, also at its end."""
     code = (
         "import sys; from racelab.classroom import client; from racelab.cli import main\n"
-        "client.END_OF_OLD_S = 60.0; sys.exit(main())"
+        f"client.END_OF_OLD_S = client.END_S = client.ANSWER_S = {PATIENCE_S}; sys.exit(main())"
     )
     command = [sys.executable, "-c", code, *words]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
@@ -1098,9 +1121,9 @@ def test_commands(shared: fake.Server, desk: Path) -> None:
     """Join; a race of the book's is shared, one's own is not; leave."""
     before = len(shared.all())
     assert "join" in racelab("class", "--help").stdout
-    joined = racelab("class", "join", shared.link, "--name", "Margaret")
+    joined = patient_racelab("class", "join", shared.link, "--name", "Margaret")
     assert joined.returncode == 0, joined.stderr
-    raced = racelab("race", "lost_update", "--widen", "--rounds", "5", "--count", "4")
+    raced = patient_racelab("race", "lost_update", "--widen", "--rounds", "5", "--count", "4")
     assert raced.returncode in (0, 1, 3), raced.stderr
     assert "class: shared with the class as Margaret." in raced.stderr
     [row] = shared.all()[before:]
@@ -1116,9 +1139,25 @@ def test_commands(shared: fake.Server, desk: Path) -> None:
     raced = racelab("race", str(own / "lab.py"), "--widen", "--rounds", "5", "--count", "4")
     assert "class:" not in raced.stderr
     assert len(shared.all()) == before + 1
-    assert "You have left the class" in racelab("class", "leave").stdout
+    assert "You have left the class" in patient_racelab("class", "leave").stdout
+    assert str(row["learner"]) in shared.ask("GET", "/api/state")[1]["left"]
     wrong = racelab("class", "join", "nonsense", "--name", "Margaret")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+
+
+def test_the_guide_names_what_the_server_has() -> None:
+    """What to try where learners cannot reach the server: its port, its options, what it and its page say."""
+    _, _, guide = (ROOT / "book/teaching.md").read_text().partition("(teaching-network)=")
+    guide, _, _ = guide.partition("(teaching-one-core)=")
+    known = racelab("class", "serve", "--help").stdout
+    for option in re.findall(r"(?<!-cmd )--[a-z]+\b", guide):
+        assert option in known, option
+    assert f"port {PORT}" in guide
+    assert "Cannot listen on" in guide
+    page = (Path(server.__file__).parent / "static/class.js").read_text()
+    said = re.findall(r"\*([A-Z][^*]+)\*", guide)
+    assert said
+    assert all(words in page for words in said)
 
 
 def test_simulated_learners_differ() -> None:
