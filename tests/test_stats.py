@@ -504,6 +504,12 @@ def test_spread_finds_the_correlation(correlation: float) -> None:
     assert "not independent" in found.warning
 
 
+def test_a_spread_beyond_all_chance_is_written_as_powers_are() -> None:
+    found = stats.spread([1000, 0] * 10, [1000] * 20)
+    assert found.warning is not None
+    assert "p < 10\u207b\u00b9\u00b2)" in found.warning
+
+
 @pytest.mark.parametrize(("runs", "p"), [(200, 0.2), (1, 0.3)])
 def test_spread_seldom_cries_wolf(runs: int, p: float) -> None:
     """300 experiments without any spread: the warning's 1 % is kept."""

@@ -539,7 +539,7 @@ def _spread_by_drawing(counts: list[tuple[int, int]], seen: float) -> float:
 def _spread_warning(
     k: int, dispersion: float, p_value: float, effective: float, total: int, unit: str
 ) -> str:
-    chance = f"p = {p_value:.1g}" if p_value >= 1e-12 else "p < 10^-12"
+    chance = f"p = {p_value:.1g}" if p_value >= 1e-12 else "p < 10⁻¹²"
     units = _plural(unit, 2)
     return (
         f"The {k:,} processes differ more than chance allows (dispersion {_three(dispersion)}, where "
