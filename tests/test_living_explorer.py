@@ -187,6 +187,16 @@ def test_costs_that_were_recorded_are_on_the_page_of_the_labs(slug: str) -> None
     assert all(re.fullmatch(r"(.*, )?\d threads?|", kind) for kind in state["kinds"])
 
 
+def test_what_a_word_costs_says_how_long_it_is() -> None:
+    """Else a tokenizer would seem to need as long for a word as a lock for a thousand."""
+    folder = ROOT / "ext/tokenizer"
+    letters = re.search(r'b"w" \* ([\d_]+)', (folder / "apart.py").read_text(encoding="utf-8"))
+    assert letters
+    of = re.search(r'"of": "(.+)"', (folder / "measure.py").read_text(encoding="utf-8"))
+    assert of
+    assert of[1] == f"one word of {int(letters[1]):,} letters"
+
+
 def test_variants_and_costs_can_be_named() -> None:
     figure = living.explorer(
         "per_thread",
