@@ -145,7 +145,7 @@ def test_on_paper_is_said_how_a_trace_was_made() -> None:
 
 
 def test_with_the_gil_on_the_bystander_waits_from_its_first_moment() -> None:
-    """The clock that it reads must be opened first, and for that it gives the GIL away: a nap passes, and is drawn."""
+    """It may wait for a nap before it comes to its first line, and that is drawn: there is no gap before it."""
     folder = find_ext() / "attached"
     built = rl.compile(folder / "attached_broken.c")
     child = rl.run_child(
@@ -158,4 +158,4 @@ def test_with_the_gil_on_the_bystander_waits_from_its_first_moment() -> None:
         )
         for who in ("collector", "bystander")
     }
-    assert first["bystander"]["start_ns"] < first["collector"]["end_ns"]
+    assert first["bystander"]["start_ns"] <= first["collector"]["start_ns"], "started before it"

@@ -67,12 +67,13 @@ def napper():
 
 def bystander():
     """Plain Python that has to do with neither: whenever it was blocked, somebody else did it."""
-    came = now()  # with the GIL on, to open a file is to give it away: a nap may pass before the clock is there
+    begin, done = threading.current_thread().born, False
     clock = Blocked()
     before, blocked = clock.read()
-    if blocked - came > LONG_NS:  # so far `blocked` counts from time 0
-        span("bystander", HELD_UP, came, before)
-    begin, done = before, False
+    # With the GIL on, a nap or two may pass before it comes so far. What a thread was blocked counts from time 0.
+    if blocked - begin > LONG_NS:
+        span("bystander", HELD_UP, begin, before)
+        begin = before
     while not done:
         done = over.is_set()
         t, so_far = clock.read()
@@ -88,6 +89,7 @@ def bystander():
 gc.collect()
 workers = [threading.Thread(target=body) for body in [napper, *[bystander] * bystanders]]
 for worker in workers:
+    worker.born = now()
     worker.start()
 
 timings, clock = [], Blocked()
