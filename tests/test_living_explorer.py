@@ -176,6 +176,33 @@ def test_every_lab_of_the_book_with_a_bug_has_something_to_show() -> None:
         assert {one["variant"] for one in state["races"]} >= {"broken", "fixed"}, slug
 
 
+def test_every_variant_of_the_page_of_labs_is_explained() -> None:
+    """In the words of its source, which has them in its header; and the source is named."""
+    kinds = tomllib.loads((ROOT / "ext/kinds.toml").read_text(encoding="utf-8"))
+    names = {lab.name: lab for lab in labs()}
+    for slug in dict.fromkeys(bug for kind in kinds.values() for bug in kind["bugs"]):
+        if slug in names:
+            state = living.explorer(slug).state
+            for key, _ in state["variants"]:
+                note = state["notes"][key]
+                [file] = re.findall(r" Source: (\S+)$", note)
+                assert (ROOT / file).is_file()
+                assert note.startswith("Bug: " if key.startswith("broken") else "Repair: ")
+                assert " * " not in note
+
+
+def test_page_of_labs_names_those_that_it_leaves_out() -> None:
+    page = (ROOT / "book/labs.md").read_text(encoding="utf-8")
+    kinds = tomllib.loads((ROOT / "ext/kinds.toml").read_text(encoding="utf-8"))
+    shown = {bug for kind in kinds.values() for bug in kind["bugs"]}
+    [sentence] = re.findall(r"^Left out are .+$", page, re.M)
+
+    for lab in labs():
+        assert (lab.name in shown) != (
+            f"`{lab.name}`" in sentence.replace("`lock_and_world`", "")
+        ), lab.name
+
+
 TIMED = "lost_update_cpp lost_update cy_counter per_thread tokenizer cache cache_once lazy_slot"
 
 

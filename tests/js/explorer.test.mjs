@@ -23,10 +23,19 @@ const names = (list) => list.map(({ key }) => key);
 test("what was not recorded says so, and what there is instead", () => {
   const on = rows(state, { ...off, at: ["on", "one"] });
   assert.deepEqual(on.map(({ rated }) => rated.length), [1, 0, 0, 0]);
-  assert.equal(on[1].noRate, "Not recorded with GIL: on, Machine: one. There is: GIL: off, Machine: one.");
+  assert.equal(on[1].noRate, "Not recorded with these choices. The nearest is GIL: off.");
   assert.match(on[3].noRate, /^Not raced/);
   assert.equal(rows(state, { ...off, kind: "2 threads" })[0].noCost, "Not timed: 2 threads. There is: 1 thread.");
   assert.equal(rows({ ...state, costs: [] }, off)[0].noCost, "Its cost was not recorded.");
+});
+
+test("of many conditions only the nearest are named, and of them what differs", () => {
+  const many = ["1", "2", "4"].flatMap((n) => ["-O0", "-O2"].map((flags) => race("broken", [n, flags, "off"], rate(1, 0.1))));
+  const fields = [["Threads", ["1", "2", "4"]], ["Flags", ["-O0", "-O2"]], ["GIL", ["off", "on"]]].map(([label, options]) => ({ label, options }));
+  const [row] = rows({ ...state, fields, variants: [["broken", "no lock"]], races: many }, { ...off, at: ["4", "-O2", "on"] });
+  assert.equal(row.noRate, "Not recorded with these choices. The nearest is GIL: off.");
+  const [two] = rows({ ...state, fields, variants: [["broken", "no lock"]], races: many }, { ...off, at: ["8", "-O2", "off"] });
+  assert.equal(two.noRate, "Not recorded with these choices. The nearest is Threads: 1; or Threads: 2.");
 });
 
 test("a race without a rate of this kind says that, too", () => {

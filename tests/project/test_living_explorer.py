@@ -165,7 +165,7 @@ def test_every_control_is_reached_by_tab(page: Page) -> None:
 def test_what_was_not_recorded_says_so_and_shows_no_picture(page: Page) -> None:
     page.get_by_role("radio", name="on", exact=True).check()
     row = page.locator(".rl-ex-row", has_text="pymutex")
-    expect(row).to_contain_text("Not recorded with GIL: on. There is: GIL: off.")
+    expect(row).to_contain_text("Not recorded with these choices. The nearest is GIL: off.")
     expect(row.locator("div > svg")).to_have_count(1)  # its cost
     expect(row.get_by_role("button")).to_have_count(0)
     expect(page.locator(".rl-ex-row", has_text="no lock")).to_contain_text(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -140,7 +141,8 @@ def explorer(
                 f"{slug}: nothing was recorded, and no result was given; there is nothing to show."
             )
         state = _state(known, rows, fresh, variants, timings)
-        state.update(cost=cost or "one call", unit=unit, about=about)
+        notes = _notes(slug, [key for key, _ in state["variants"]])
+        state.update(cost=cost or "one call", unit=unit, about=about, notes=notes)
         question = next((race.question for race in [*fresh, *known] if race.question), "")
         how = _reading(state)
         caption = f"{slug}: {question} {how} {about}".strip()
@@ -189,6 +191,26 @@ def _recorded(slug: str) -> Any:
         if any("measurement" not in line and line.get("lab") == slug for line in lines):
             return recorded(other)
     return None  # a lab of a notebook, or no book around it
+
+
+def _notes(slug: str, variants: Iterable[str]) -> dict[str, str]:
+    """What the source of each variant says of itself, and where it is; nothing for a lab of a notebook."""
+    from racelab.lab import find_lab
+    from racelab.show import find_ext
+
+    try:
+        lab, book = find_lab(slug), find_ext().parent
+    except (LookupError, ValueError, OSError):
+        return {}
+    found = {}
+    for key in variants:
+        source = next((file for file in lab.source_files(key) if file.is_file()), None)
+        text = source.read_text(encoding="utf-8")[:4000] if source else ""
+        said = re.search(r"^(?: \*|#|//) (Bug|Repair) +(.+(?:\n(?: \*|#|//) {4,}.+)*)", text, re.M)
+        if source and said and source.is_relative_to(book):
+            words = " ".join(re.sub(r"\n(?: \*|#|//)", " ", said[2]).split())
+            found[key] = f"{said[1]}: {words} Source: {source.relative_to(book)}"
+    return found
 
 
 def _mentions(slug: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:

@@ -8,6 +8,14 @@ const ORDERS = [["", "as written"], ["rate", "by rate"], ["cost", "by cost"]];
 const fits = (at, setting) => at.every((value, i) => value === null || value === setting[i]);
 const worded = (state, at) => at.map((value, i) => (value === null ? null : `${state.fields[i].label}: ${value}`)).filter(Boolean).join(", ");
 
+/** The conditions nearest to those asked for, by what has to be changed: a list of all of them would be a wall of text. */
+const nearest = (state, races, at) => {
+  const ways = races.map((one) => one.at.map((value, i) => (value === at[i] ? null : value)));
+  const changes = (way) => way.filter((value) => value !== null).length;
+  const least = Math.min(...ways.map(changes));
+  return [...new Set(ways.filter((way) => changes(way) === least).map((way) => worded(state, way)))].slice(0, 2).join("; or ");
+};
+
 /** Each variant with what there is of it under these conditions, and a sentence where there is nothing. */
 export const rows = (state, { at, unit, kind }) => state.variants.map(([key, name]) => {
   const races = state.races.filter((one) => one.variant === key);
@@ -22,7 +30,7 @@ export const rows = (state, { at, unit, kind }) => state.variants.map(([key, nam
     everFailed: key.startsWith("broken") || races.some((one) => UNITS.some((of) => one[of]?.failed)),
     noRate: rated.length ? "" : !races.length ? "Not raced: only its cost was measured."
       : here.length ? `No rate per ${unit} here: choose the other one.`
-        : `Not recorded with ${worded(state, at)}. There is: ${[...new Set(races.map((one) => worded(state, one.at)))].join("; ")}.`,
+        : `Not recorded with these choices. The nearest is ${nearest(state, races, at)}.`,
     noCost: costs.some((one) => one.kind === kind) ? "" : !costs.length ? "Its cost was not recorded."
       : `Not timed: ${kind}. There is: ${[...new Set(costs.map((one) => one.kind))].join("; ")}.`,
   };
@@ -172,7 +180,7 @@ export const render = ({ model, el }) => {
           h("div", {}, row.rated.length ? rateStrip(row, now.unit, axis) : null,
             row.noRate ? h("p", {}, row.noRate) : row.rated.map((one) => h("p", {}, whose(one), one[now.unit].words))),
           dear && h("div", {}, row.costs.length ? costStrip(row, dear) : null, row.noCost ? h("p", {}, row.noCost) : row.costs.map((one) => h("p", {}, whose(one), price(one)))),
-          h("div", { class: "rl-ex-open", id, hidden: !open }, open ? row.here.map((one) => details(one, both())) : null));
+          h("div", { class: "rl-ex-open", id, hidden: !open }, open ? [state.notes?.[row.key] ? h("p", {}, state.notes[row.key]) : null, ...row.here.map((one) => details(one, both()))] : null));
       }));
     if (focused !== undefined) places[focused]?.focus();
     verdict.textContent = judged(shown);
