@@ -34,6 +34,23 @@ def test_the_table_is_what_is_declared() -> None:
     assert shown == rows, "the table should be:\n" + "\n".join(rows)
 
 
+def test_chapter_10_asks_what_its_files_ask() -> None:
+    """The function to be repaired is that of the file, and so is what one has to know of the six uses."""
+    text = (ROOT / "notebooks/10_borrowed_ref.md").read_text()
+    pair = (ROOT / "exercises/borrowed_pair/solution.c").read_text()
+    uses = (ROOT / "exercises/which_borrowed/solution.py").read_text()
+    [starter] = re.findall(r"// BEGIN STARTER\n(.*?)\n *// BEGIN SOLUTION", pair, re.S)
+    asked = text.split("**Borrowed pair.**")[1].split("```c\n")[1].split("```")[0]
+
+    assert re.sub(r"^    // ", "    ", starter, flags=re.M) in asked
+    for said in (
+        "`use` shows nobody the list",
+        "`set_callback` replaces the field, under a mutex in self",
+    ):
+        assert said in uses
+        assert said in text
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_a_chapter_shows_its_exercises(chapter: Path) -> None:
     """Those of its header, in its section *Exercise*, before the answers."""
