@@ -77,7 +77,7 @@
       const texts = [];
       while (walk.nextNode()) texts.push(walk.currentNode);
       for (const text of texts) {
-        const parts = text.data.split(/(?<=\w[_./]+)(?=[A-Za-z0-9])/);
+        const parts = text.data.match(/[^]*?[A-Za-z0-9][_./]+(?=[A-Za-z0-9])|[^]+$/g) ?? [];
         text.replaceWith(...parts.flatMap((part, n) => (n ? [document.createElement("wbr"), part] : [part])));
       }
     }
