@@ -129,6 +129,42 @@ def test_on_paper_a_bar_is_as_high_as_its_share() -> None:
     ) == pytest.approx(8)
 
 
+def test_a_median_is_said_in_one_way_and_none_is_said_finer_than_the_clock() -> None:
+    """A list beside the figure takes the words from it; a bin from 0 to 1 ns is "under 1 ns", whatever lies in it."""
+    race = replace(
+        recorded("green").result("broken", lab="lost_update", release="tsc"),
+        skew_bins=((0, 1, 900), (40, 42, 100)),
+    )
+    figure = living.scan(POINTS, {"tsc": race, "mine": [1_200, 22_400, 30_000]})
+    assert {way["name"]: way["median"] for way in figure.state["ways"]} == {
+        "tsc": "under 1 ns",
+        "mine": "22.4 µs",
+    }
+    assert "tsc: median under 1 ns apart; mine: median 22.4 µs apart" in figure.still
+
+
+def test_the_caption_explains_the_marks_that_are_there() -> None:
+    fresh = living.scan(POINTS, {"mine": [1, 2, 3]}).caption
+    assert "Bars show" in fresh
+    assert "fewer than 0.1 %" in fresh
+    assert "tick" not in fresh
+    assert "black dot" in fresh
+    assert "one of the 19" in fresh
+    again = living.scan(POINTS, {"racelab, tsc": [1, 2, 3]}).caption
+    assert "its tick is the median" in again
+
+
+def test_on_paper_a_column_with_next_to_nothing_is_left_out() -> None:
+    def boxes(rare: int) -> int:
+        race = replace(
+            recorded("green").result("broken", lab="lost_update", release="tsc"),
+            skew_bins=((0, 8, 100_000), (1024, 1280, rare)),
+        )
+        return living.scan(POINTS, {"race": race}).still.count("z")
+
+    assert boxes(10) < boxes(10_000)
+
+
 def test_ways_that_were_recorded_with_all_their_releases_get_a_bound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

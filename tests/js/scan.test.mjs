@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { apart, columns, inside, judged, later, marks, nearest, parsed, rated, reaching, release, rounded, stretched, windows } from "../../src/racelab/widgets/scan.js";
+import { apart, columns, inside, judged, later, marks, nearest, parsed, rated, reaching, release, rounded, seen, stretched, windows } from "../../src/racelab/widgets/scan.js";
 
 const SPACE = "\u00a0";
 const points = [[-2000, 4], [-50, 480], [0, 700], [50, 530], [2000, 3]].map(([ns, hits]) => [ns, hits, 1000, hits / 1000, 0, 1]);
@@ -54,6 +54,12 @@ test("columns hold all releases, half on each side", () => {
   assert.deepEqual(held([[0, 10, 30], [20, 30, 10]]), { "-3": 5, "-1": 15, 0: 15, 2: 5 });
   assert.deepEqual(held([[5, 15, 10]]), { "-2": 2.5, "-1": 2.5, 0: 2.5, 1: 2.5 });
   assert.equal(Object.values(held([[1, 2, 4], [25, 99, 4], [30, 99, 4]])).reduce((a, b) => a + b), 8);
+});
+
+test("a column with next to nothing in it is not drawn: a row of them looks like an axis", () => {
+  const held = columns([[0, 10, 9990], [10, 20, 2], [20, 30, 20]], (ns) => ns, 30, 10);
+  assert.deepEqual(seen(held, 10012), [[-1, 4995], [0, 4995]]);
+  assert.deepEqual(seen(columns([[0, 10, 5], [20, 30, 1]], (ns) => ns, 30, 10), 6).length, 4, "of few releases each is drawn");
 });
 
 test("each twentieth is shown once before one comes again, on both sides", () => {

@@ -159,6 +159,7 @@ def test_the_next_release_is_one_of_the_way(page: Page) -> None:
         if way["name"] not in ("threading.Barrier", "racelab, tsc"):
             continue
         choose(page, way["name"])
+        expect(page.locator(".rl-says")).to_contain_text("Inside the band")
         for _ in way["cuts"]:
             page.get_by_role("button", name="Next release").click()
         narrow = sum(ns < min(-low, high) for ns in way["cuts"])
@@ -167,6 +168,39 @@ def test_the_next_release_is_one_of_the_way(page: Page) -> None:
         found = re.search(r"Of 19 shown, (\d+) inside", said)
         assert found
         assert narrow <= int(found[1]) <= wide
+        # There is no twentieth, and a press makes none: the button says so, and keeps the focus.
+        assert "inside; that is all." in said
+        button = page.get_by_role("button", name="Next release")
+        expect(button).to_have_attribute("aria-disabled", "true")
+        before = place(page)
+        page.keyboard.press("Enter")
+        expect(button).to_be_focused()
+        expect(page.locator(".rl-says")).to_have_text(said)
+        assert place(page) == before
+
+
+def test_what_is_to_be_guessed_is_not_said_before_somebody_asks(page: Page) -> None:
+    says = page.locator(".rl-says")
+    expect(says).to_contain_text("How many of its releases are inside the band? Guess")
+    expect(says).not_to_contain_text("Inside the band")
+    page.get_by_role("slider").press("Home")
+    expect(says).not_to_contain_text("Inside the band")
+    page.get_by_role("button", name="Next release").click()
+    expect(says).to_contain_text("Inside the band")
+
+
+@pytest.mark.parametrize("offset", [-40, -1, 1, 40])
+def test_the_rate_stands_beside_the_peak(page: Page, offset: int) -> None:
+    page.evaluate(f"() => {{ location.hash = 'scan={offset}_0_pool+and+Barrier'; }}")
+    expect(page.get_by_label("Way to release")).to_have_value("2")
+    covered = page.locator(".rl-sc-drawn svg").evaluate(
+        """(svg) => {
+          const box = svg.querySelector('.rl-sc-rate').getBBox();
+          return [...svg.querySelector('polyline').points].filter((at) =>
+            at.x > box.x && at.x < box.x + box.width && at.y > box.y && at.y < box.y + box.height).length;
+        }"""
+    )
+    assert covered == 0
 
 
 def test_a_link_brings_the_same_view_back(page: Page, base: str) -> None:
@@ -195,7 +229,7 @@ def test_fresh_data_of_a_kernel_are_taken(page: Page) -> None:
         page,
         "scan",
         """state = { ...state, points: [[-10, 0, 5, 0, 0, 0.4], [10, 4, 5, 0.8, 0.4, 1]],
-             ways: [{ name: "mine", cuts: Array(19).fill(3), inside: 1, n: 777, before: null }] }""",
+             ways: [{ name: "mine", cuts: Array(19).fill(3), median: "3 ns", inside: 1, n: 777, before: null }] }""",
     )
     expect(page.locator(".rl-says")).not_to_contain_text("777")
     page.evaluate("() => fresh()")

@@ -20,6 +20,8 @@ Bin = tuple[float, float, int]
 #: The recording that stands in for what is not given.
 SLUG = "green"
 TWENTIETHS = 20
+#: A column of the picture that holds a smaller share of a way's releases is left out: a row of them looks like an axis.
+LEAST = 0.001
 
 
 def scan(
@@ -87,10 +89,25 @@ def scan(
         "failure": failure,
         "window": window,
     }
-    how = "Drag thread A, in the picture or with the slider, or let it go where the next release of a way puts it."
+    how = (
+        "Drag thread A, in the picture or with the slider, or let it go where the next release of a way puts it. "
+        "Such a release is one of the 19 that part the way's releases, from the closest to the farthest, into twentieths: "
+        "each comes once, in a mixed order, with the one thread first and then the other. A black dot is one that was shown."
+    )
+    bars = any(way["bins"] for way in state["ways"])
+    dots = any(way["bins"] is None for way in state["ways"])
+    lines = any(way["before"] for way in state["ways"])
+    marks = (
+        "Bars show how many of a way's releases are so far apart, unless in so narrow a column there are fewer than 0.1 % of them; "
+        * bars
+        + "grey dots show the twentieths of a way of which no more is known; " * dots
+        + "both sides are the same, as clocks do not say who was first. "
+        + "The line below bars goes over what was recorded, without the first and the last twentieth, and its tick is the median. "
+        * lines
+    )
     caption = (
         f"When do two windows meet? {how} "
-        "Bars show how many of a way's releases are so far apart; they stand on both sides, as clocks do not say who was first. "
+        f"{marks[0].upper()}{marks[1:]}"
         "The axis is stretched in the middle, and a way's last twentieth may lie beyond it. The band is as wide as the peak at half its height, a window half of that, "
         "and B is drawn where the peak has its middle, which need not be at 0. "
         "The band has sharp edges, which the peak has not: inside it a round can pass, close to it one can fail."
@@ -132,6 +149,7 @@ def _recorded_ways(band: tuple[float, float]) -> dict[str, dict[str, Any]]:
     found = {
         key: {
             "cuts": [round(ns) for ns in at],
+            "median": _median([round(ns) for ns in at]),
             "inside": sum(_share(ns, ns, band) for ns in at) / TWENTIETHS,
             "n": None,
             "bins": None,
@@ -161,8 +179,10 @@ def _way(name: str, given: Result | Iterable[float], band: tuple[float, float]) 
     skews = [float(ns) for ns in given]  # type: ignore[union-attr]
     if len(skews) < 2 or min(skews) < 0:
         raise _too_few(name, len(skews))
+    cuts = [round(max(0.0, ns)) for ns in quantiles(skews, n=TWENTIETHS)]
     return {
-        "cuts": [round(max(0.0, ns)) for ns in quantiles(skews, n=TWENTIETHS)],
+        "cuts": cuts,
+        "median": _median(cuts),
         "inside": sum(_share(ns, ns, band) for ns in skews) / len(skews),
         "n": len(skews),
         "bins": _bars(binned(skews)),
@@ -175,9 +195,22 @@ def _histogram(name: str, bins: Iterable[Bin], band: tuple[float, float]) -> dic
     n = sum(count for *_, count in bins)
     if n < 2 or bins[0][0] < 0:
         raise _too_few(name, n)
-    cuts = [_at(bins, n * k / TWENTIETHS) for k in range(1, TWENTIETHS)]
+    # What a bin from 0 to 1 holds is under 1 ns.
+    cuts = [int(_at(bins, n * k / TWENTIETHS)) for k in range(1, TWENTIETHS)]
     inside = sum(count * _share(low, high, band) for low, high, count in bins) / n
-    return {"cuts": [round(ns) for ns in cuts], "inside": inside, "n": n, "bins": _bars(bins)}
+    return {
+        "cuts": cuts,
+        "median": _median(cuts),
+        "inside": inside,
+        "n": n,
+        "bins": _bars(bins),
+    }
+
+
+def _median(cuts: Sequence[int]) -> str:
+    """The middle one in words: for the figure, for paper, and for who prints a list beside them."""
+    ns = cuts[len(cuts) // 2]
+    return _apart(ns) if ns else "under 1 ns"
 
 
 def _too_few(name: str, n: int) -> ValueError:
@@ -280,7 +313,8 @@ def _scan_still(state: Mapping[str, Any]) -> str:
                 for sign in (-1, 1)
             )
         else:
-            heights = columns(way["bins"], x, reach, COLUMN)
+            held = columns(way["bins"], x, reach, COLUMN)
+            heights = {k: n for k, n in held.items() if n >= LEAST * way["n"]}
             most = max(heights.values())
             bars = "".join(
                 f"M{COLUMN * k},{y + 6}v{-max(0.6, 14 * n / most):.1f}h{COLUMN}v{max(0.6, 14 * n / most):.1f}z"
@@ -290,9 +324,7 @@ def _scan_still(state: Mapping[str, Any]) -> str:
         rows += f'<text x="0" y="{y - 12}">{html.escape(way["name"])}</text>{shown}'
     words = (
         f"Hit rate against how much later thread A begins: at most {100 * top:.2g} %, {high - low:.0f} ns wide at half that height. "
-        + "; ".join(
-            f"{way['name']}: median {_apart(way['cuts'][9])} apart" for way in state["ways"]
-        )
+        + "; ".join(f"{way['name']}: median {way['median']} apart" for way in state["ways"])
     )
     height = foot + 62 + ROW * len(state["ways"])
     return (

@@ -75,6 +75,9 @@ export const columns = (bins, x, reach, wide) => {
   return found;
 };
 
+/** The columns that are drawn: a row of those with next to nothing in them looks like an axis. */
+export const seen = (held, n) => [...held].filter(([, some]) => some >= 0.001 * n);
+
 /** The k-th release to be shown of a way: its twentieths in a mixed order, each thread being first in turn. */
 export const release = (cuts, k) => cuts[(7 * k + 3) % cuts.length] * (k % 2 ? -1 : 1);
 
@@ -101,25 +104,26 @@ export const reaching = ({ points, ways }) =>
 export const render = ({ model, el }) => {
   el.classList.add("rl-living");
   let state, reach, axis;
-  const now = { offset: 0, way: 0, shown: 0 };
+  // Until somebody `asked`, by a release or another way, it is not said how many are inside: one is to guess.
+  const now = { offset: 0, way: 0, shown: 0, asked: false };
   const drawn = h("div", { class: "rl-sc-drawn" });
   const says = h("dl", { class: "rl-says" });
   const verdict = h("p", { class: "rl-sc-verdict" });
   const top = h("div", {});
   el.append(top, verdict, drawn, says);
   const say = announcer(el);
-  let place, pick;
+  let place, pick, next;
 
   const read = () => {
     state = model.get("state");
     reach = reaching(state);
     const unit = stretched(reach, soft(state), -1, 1);
-    const next = button("Next release", step);
+    next = button("Next release", step);
     place = slider({ label: "Thread A begins", min: -1, max: 1, steps: 600, value: 0,
       words: (t) => later(rounded(unit.back(t))), change: (t) => set({ offset: rounded(unit.back(t)) }, false) });
     const plain = place.set;
     place.set = (ns) => plain(unit(ns));
-    pick = menu({ label: "Way to release", options: state.ways.map(({ name }, i) => [String(i), name]), value: String(now.way), change: (i) => go(Number(i)) });
+    pick = menu({ label: "Way to release", options: state.ways.map(({ name }, i) => [String(i), name]), value: String(now.way), change: (i) => go(Number(i), true) });
     top.replaceChildren(place.element, h("div", { class: "rl-row" }, pick.element, next));
   };
   const set = (change, slid = true) => {
@@ -128,14 +132,14 @@ export const render = ({ model, el }) => {
     if (slid) place.set(now.offset);
     show();
   };
-  const go = (way) => {
+  const go = (way, asked) => {
     pick.set(String(way));
-    set({ way, shown: 0, offset: rounded(state.ways[way].cuts[9]) });
+    set({ way, asked, shown: 0, offset: rounded(state.ways[way].cuts[9]) });
   };
   const step = () => {
     const { cuts } = state.ways[now.way];
-    const k = now.shown % cuts.length;
-    set({ shown: k + 1, offset: release(cuts, k) });
+    const k = now.shown;
+    if (k < cuts.length) set({ asked: true, shown: k + 1, offset: release(cuts, k) });
   };
   const ask = redraw(drawn, (width) => {
     axis = stretched(reach, soft(state), SIDE, width - SIDE);
@@ -148,15 +152,19 @@ export const render = ({ model, el }) => {
     const way = state.ways[now.way];
     const went = Array.from({ length: now.shown }, (_, k) => release(way.cuts, k));
     const landed = went.filter((ns) => windows(ns, state.band).both).length;
+    const all = now.shown === way.cuts.length;
+    next.setAttribute("aria-disabled", all); // and not `disabled`: it keeps the focus
     const gap = (Math.abs(A[0] - B[0]) - width) / width;
     verdict.classList.toggle("rl-sc-bad", Boolean(both));
     verdict.textContent = judged(both, gap, hits, state.failure);
     const rows = [
       ["In the scan", `${scanned ? `At ${signed(at)}` : `No point so far out. At the last, ${signed(at)}`}, ${count(hits)} of ${count(rounds)} rounds failed: ${rated(rate)} (${rated(low)} to ${rated(high)}).`],
-      [way.name, `Inside the band: ${inside(way)}. Median ${apart(way.cuts[9])}.${way.before ? ` Recorded: ${inside(way.before)}, median ${apart(way.before.cuts[9])}.` : ""}${now.shown ? ` Of ${now.shown} shown, ${landed} inside.` : ""}`],
+      [way.name, now.asked
+        ? `Inside the band: ${inside(way)}. Median ${way.median}.${way.before ? ` Recorded: ${inside(way.before)}, median ${way.before.median}.` : ""}${now.shown ? ` Of ${now.shown} shown, ${landed} inside${all ? "; that is all" : ""}.` : ""}`
+        : `Median ${way.median}. How many of its releases are inside the band? Guess, and press Next release.`],
     ];
     says.replaceChildren(...rows.map(([term, text]) => h("div", {}, h("dt", {}, term), h("dd", {}, text))));
-    say(`A ${later(now.offset)}. ${verdict.textContent} ${rows[0][1]}${now.shown ? ` ${way.name}: of ${now.shown} shown, ${landed} inside the band.` : ""}`);
+    say(`A ${later(now.offset)}. ${verdict.textContent} ${rows[0][1]}${now.shown ? ` ${way.name}: of ${now.shown} shown, ${landed} inside the band${all ? ", and that is all" : ""}.` : ""}`);
   };
 
   // A tap or a drag; on a phone a stroke up or down still scrolls the page.
@@ -177,7 +185,7 @@ export const render = ({ model, el }) => {
     const row = Math.floor((event.clientY - drawn.getBoundingClientRect().top - TALL.lanes - TALL.peak - TALL.axis) / TALL.row);
     if (moved === false && state.ways[row] && row !== now.way) {
       pick.set(String(row));
-      Object.assign(now, { way: row, shown: 0 });
+      Object.assign(now, { way: row, shown: 0, asked: true });
     }
     if (moved !== null) to(event);
     moved = null;
@@ -187,14 +195,14 @@ export const render = ({ model, el }) => {
   const link = shared(el, () => `${now.offset}_${now.shown}_${state.ways[now.way].name}`, (text) => {
     const wanted = parsed(text, state, reach);
     pick.set(String(wanted.way));
-    set(wanted);
+    set({ ...wanted, asked: true });
   }, say);
   if (link) el.insertBefore(h("div", { class: "rl-row" }, link), el.lastChild);
   read();
-  go(state.way);
+  go(state.way, false);
   model.on("change:state", () => {
     read();
-    go(Math.min(now.way, state.ways.length - 1));
+    go(Math.min(now.way, state.ways.length - 1), true);
   });
 };
 
@@ -218,15 +226,15 @@ const picture = (width, x, reach, now, { points, band, ways, window: inWindow })
     box(span, top, both ? "broken-tint" : "accent-tint", both ? "broken" : "accent"),
     both && box(both, top, "broken", "broken")];
   const dots = (cuts) => cuts.flatMap((ns) => [x(-ns), x(ns)]);
-  const bars = (bins, foot) => {
-    const held = [...columns(bins, x, reach, BAR)];
+  const bars = (bins, n, foot) => {
+    const held = seen(columns(bins, x, reach, BAR), n);
     const most = Math.max(...held.map(([, n]) => n));
     const tall = (n) => Math.max(0.7, (n / most) * 17).toFixed(1);
     return held.map(([k, n]) => `M${k * BAR},${foot}v-${tall(n)}h${BAR}v${tall(n)}z`).join("");
   };
   const spots = (xs, y) => xs.map((px) => `M${px.toFixed(1)},${y}h0`).join("");
   return s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img",
-    "aria-label": `A begins ${later(now.offset)}; the windows ${both ? "overlap" : "do not meet"}. The peak is ${apart(band[1] - band[0])} wide. ${ways.map(({ name, cuts }) => `${name}: median ${apart(cuts[9])}`).join("; ")}.` },
+    "aria-label": `A begins ${later(now.offset)}; the windows ${both ? "overlap" : "do not meet"}. The peak is ${apart(band[1] - band[0])} wide. ${ways.map(({ name, median }) => `${name}: median ${median}`).join("; ")}.` },
     s("rect", { x: x(band[0]), width: x(band[1]) - x(band[0]), y: TALL.lanes - 4, height: height - TALL.lanes + 4, fill: "var(--broken-tint)" }),
     marks(reach, width).map((ns) => [
       s("line", { class: "grid", x1: x(ns), x2: x(ns), y1: foot, y2: height }),
@@ -241,9 +249,12 @@ const picture = (width, x, reach, now, { points, band, ways, window: inWindow })
     s("polyline", { points: points.map(([ns, , , rate]) => `${x(ns).toFixed(1)},${y(rate).toFixed(1)}`).join(" "), fill: "none", stroke: "var(--broken)", "stroke-width": 2 }),
     s("path", { class: "rl-sc-point", d: points.map(([ns, , , rate]) => `M${x(ns)},${y(rate)}h0`).join("") }),
     scanned && s("circle", { cx: x(point[0]), cy: y(point[3]), r: 7, fill: "var(--broken)", stroke: "var(--paper)", "stroke-width": 2 }),
-    scanned && s("text", { class: "rl-sc-rate", x: x(point[0]) + (now.offset < 0 ? -11 : 11), y: Math.min(y(point[3]) - 5, foot - 12), "text-anchor": now.offset < 0 ? "end" : "start", text: rated(point[3]) }),
+    // In the peak it stands above it, elsewhere on the side that the curve falls to: it covers no part of the curve.
+    scanned && s("text", { class: "rl-sc-rate", text: rated(point[3]), ...(both
+      ? { x: x(point[0]), y: TALL.lanes + 25, "text-anchor": "middle" }
+      : { x: x(point[0]) + (now.offset < 0 ? -11 : 11), y: Math.min(y(point[3]) - 5, foot - 12), "text-anchor": now.offset < 0 ? "end" : "start" }) }),
     s("text", { x: width / 2, y: foot + 37, "text-anchor": "middle", class: "quiet", text: narrow ? "A so much later than B (left of 0: earlier)" : "A begins so much later than B (left of 0: earlier)" }),
-    ways.map(({ name, cuts, bins, before }, i) => {
+    ways.map(({ name, n, cuts, bins, before }, i) => {
       const top = first + TALL.row * i;
       const mine = i === now.way;
       return s("g", { class: mine ? "rl-sc-mine" : "rl-sc-way" },
@@ -251,7 +262,7 @@ const picture = (width, x, reach, now, { points, band, ways, window: inWindow })
         before && [-1, 1].map((side) => [
           s("line", { class: "rl-sc-before", x1: x(side * before.cuts[0]), x2: x(side * before.cuts.at(-1)), y1: top + 38, y2: top + 38 }),
           s("line", { class: "rl-sc-before", x1: x(side * before.cuts[9]), x2: x(side * before.cuts[9]), y1: top + 34, y2: top + 42 })]),
-        bins ? s("path", { class: "rl-sc-bars", d: bars(bins, top + 34) }) : s("path", { class: "rl-sc-dots", d: spots(dots(cuts), top + 38) }),
+        bins ? s("path", { class: "rl-sc-bars", d: bars(bins, n, top + 34) }) : s("path", { class: "rl-sc-dots", d: spots(dots(cuts), top + 38) }),
         mine && now.shown > 0 && s("path", { class: "rl-sc-went", d: spots(Array.from({ length: now.shown }, (_, k) => x(release(cuts, k))), top + 38) }));
     }),
     s("circle", { cx: at, cy: 11, r: 9, fill: "var(--paper)", stroke: both ? "var(--broken)" : "var(--accent)", "stroke-width": 2.5 }),
