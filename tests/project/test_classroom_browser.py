@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
+import sqlite3
 import subprocess
 import threading
 import time
@@ -410,9 +412,16 @@ def test_whoever_has_left_is_not_stuck(browser: Browser, tmp_path: Path) -> None
         for learner in (ada, bob):
             entry = learner.check("two_counters", "FAIL", age=900)
             server.ask("POST", "/api/results", {**entry, "reason": "trial"})
+        # Who left soon after a first check was never stuck, however long ago that is.
+        soon = fake.Learner(3)
+        server.ask("POST", "/api/results", soon.check("two_counters", "FAIL", age=900))
+        server.ask("POST", "/api/leave", {"learner": soon.id})
+        with contextlib.closing(sqlite3.connect(tmp_path / "class.sqlite")) as file, file:
+            file.execute("UPDATE learners SET left_at = left_at - 880")
         page.goto(server.link)
         place = page.locator("#stuck .place")
         expect(place).to_contain_text("2 stuck")
+        assert "left the class" not in place.inner_text()
         assert "2 learners: the test takes wrong code for right" in place.inner_text()
         assert server.ask("POST", "/api/leave", {"learner": bob.id})[0] == 200
         expect(place).to_contain_text("1 stuck, 1 left the class")
