@@ -187,7 +187,7 @@ def test_a_deadlock_is_an_outcome(page: Page, base: str) -> None:
     for key in "aabb":
         page.keyboard.press(key)
     expect(page.get_by_text("✗ Broken: hang")).to_be_visible()
-    expect(page.get_by_text("waits for lock of y")).to_be_visible()
+    expect(page.locator(".rl-il-now", has_text="waits for lock of y")).to_be_visible()
 
 
 def test_after_a_crash_nobody_goes_on(page: Page, base: str) -> None:
