@@ -19,6 +19,7 @@ from racelab.result import Result
 
 EXT = Path(__file__).resolve().parent.parent / "ext"
 LIMIT = 2
+WORDS = {"right": {"wrong"}}
 
 
 def helper(value: int) -> int:
@@ -179,6 +180,19 @@ def test_a_script_has_its_module_beside_it(tmp_path: Path) -> None:
     assert "lost_update_broken" in names
     assert str(Path.home()) not in target.read_text().replace(sys.executable, "")
     assert run_alone(target).returncode in (0, 1)
+
+
+def among(_state: object, _returned: Sequence[int], _threads: int) -> str:
+    """Depends on a dict and a set of this file."""
+    return next(iter(WORDS))
+
+
+def test_sets_and_dicts_of_plain_values_go_into_the_script(tmp_path: Path) -> None:
+    lab = replace(demo(), observe=among)
+    alone = run_alone(save(tmp_path / "repro.py", lab, race(lab)))
+
+    assert alone.returncode == 0, alone.stderr
+    assert alone.stdout.split()[-1] == "right"
 
 
 def observe(_state: object, returned: Sequence[int], threads: int) -> str:

@@ -426,7 +426,7 @@ class _Writer:
             self.definitions[name] = f"import {value.__name__} as {name}"
         elif isinstance(value, FunctionType):
             self.reference(value)
-        elif isinstance(value, (str, bytes, int, float, bool, tuple, type(None))):
+        elif _is_literal(value):
             self.definitions[name] = f"{name} = {value!r}"
         elif isinstance(value, type) and value.__module__ != "__main__":
             self.definitions[name] = (
@@ -437,6 +437,14 @@ class _Writer:
                 f"{function.__qualname__} uses {name}, a {type(value).__name__} that a script cannot hold; "
                 "make it in the setup, or in a module."
             )
+
+
+def _is_literal(value: Any) -> bool:
+    """Whether a value's repr in a script makes the same value again."""
+    try:
+        return bool(ast.literal_eval(repr(value)) == value)
+    except (ValueError, SyntaxError, TypeError, RecursionError):
+        return False
 
 
 def _names(code: CodeType) -> Iterator[str]:
