@@ -220,8 +220,39 @@ def test_interval_is_over_processes_where_they_differ() -> None:
     rate = result(*[often, never] * 5).rate_per_round
 
     assert rate is not None
-    assert rate.method == "cluster bootstrap"
+    assert rate.method == "over processes"
     assert rate.low < 0.15 < 0.35 < rate.high
+
+
+def test_after_a_failure_no_interval_per_round_begins_at_nothing() -> None:
+    clean = Repetition({"good": 4_600}, "ok", 4_600, 0.1)
+    once = Repetition({"good": 4_598, "bad": 2}, "ok", 4_600, 0.1, failed_rounds=2)
+    rate = result(clean, once, clean).rate_per_round
+
+    assert rate is not None
+    assert 0 < rate.low < rate.estimate < rate.high < 0.01
+
+
+def test_two_processes_say_little_about_the_third() -> None:
+    """Also where the two happen to be alike enough for chance."""
+    one, other = (
+        Repetition({"good": 1000 - n, "bad": n}, "ok", 1000, 0.1, failed_rounds=n)
+        for n in (300, 330)
+    )
+    seen = result(one, other)
+    rate = seen.rate_per_round
+
+    assert seen.spread is not None
+    assert seen.spread.warning is None
+    assert rate is not None
+    assert rate.high - rate.low > 0.3
+
+
+def test_one_process_cannot_show_whether_its_rounds_are_independent() -> None:
+    assert "one process cannot show whether they are" in result(DIRTY).sentences()[0]
+    assert "if rounds are independent" in result(CLEAN).sentences()[0]
+    every = Repetition({"bad": 100}, "ok", 100, 0.1, failed_rounds=100)
+    assert result(every, every).sentences()[0].endswith(", if rounds are independent")
 
 
 def test_a_bound_per_round_says_what_it_takes_for_granted() -> None:

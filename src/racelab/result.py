@@ -180,17 +180,22 @@ class Result:
         """How often a round failed; None where no round was run.
 
         A round that ended its process is one failed round; those that were over but not graded yet
-        count as not failed. Where processes differ more than chance allows, the rounds of one process
-        are not independent, and the interval is drawn over processes instead.
+        count as not failed. Rounds of one process need not be independent, so the interval rests on how
+        much the processes differ (`stats.over_processes`). Where there is one process, or where none or
+        all of the rounds failed, it takes rounds as independent: see `takes_rounds_as_independent`.
         """
         counted = [(r.failed_rounds, self._rounds_of(r)) for r in self.ran if self._rounds_of(r)]
         if not counted:
             return None
         failed, runs = [n for n, _ in counted], [n for _, n in counted]
-        spread = self.spread
-        if spread is not None and spread.warning and 0 < sum(failed) < sum(runs):
-            return stats.cluster_bootstrap(failed, runs, self.confidence)
+        if len(counted) > 1 and 0 < sum(failed) < sum(runs):
+            return stats.over_processes(failed, runs, self.confidence)
         return stats.rate_per_round(sum(failed), sum(runs), self.confidence)
+
+    @property
+    def takes_rounds_as_independent(self) -> bool:
+        """Whether the interval per round is right only if rounds of one process are independent."""
+        return self.rate_per_round is not None and self.rate_per_round.method != "over processes"
 
     def _rounds_of(self, repetition: Repetition) -> int:
         """Rounds that a repetition finished, graded or not, and the one that ended it."""
@@ -264,7 +269,9 @@ class Result:
         """Rates and conditions, in words."""
         said = []
         if self.rate_per_round is not None and self.mode != "cold":
-            unknown = "" if self.failed_rounds else ", if rounds are independent"
+            unknown = ", if rounds are independent" if self.takes_rounds_as_independent else ""
+            if unknown and len(self.ran) == 1:
+                unknown += " (one process cannot show whether they are)"
             said.append(f"per round       {self.rate_per_round}{unknown}")
         if self.rate_per_repetition is not None:
             said.append(f"per repetition  {self.rate_per_repetition}")
