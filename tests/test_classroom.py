@@ -210,7 +210,7 @@ def test_a_check_knows_the_interval_of_its_starter() -> None:
     rate = result([19, 0, 1, 0, 0, 17, 2, 0], rounds=1000).rate_per_round
     assert rate is not None
     assert power.rate == rate
-    assert rate.method == "cluster bootstrap"
+    assert rate.method == "over processes"
 
 
 def test_entries_of_an_older_racelab_are_taken() -> None:
