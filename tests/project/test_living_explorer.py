@@ -92,6 +92,8 @@ def test_it_is_fit_to_be_seen(
         page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
         assert web.overflow(page) == []
         assert web.violations(page) == []
+        for strip in page.locator(".rl-ex-row").first.locator("div > svg").all():
+            assert _figures.text_outside(strip) == []
 
         if width < 600:
             page.locator("summary").click()

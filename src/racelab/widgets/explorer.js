@@ -223,12 +223,14 @@ const details = (one, both) => [
 const share = (px) => `${px.toFixed(2)}%`;
 const place = (at, ...inside) => s("svg", { x: share(at), overflow: "visible" }, ...inside);
 
+const beside = (x, long) => ({ x: share(long && x < 20 ? 0 : x), "text-anchor": x > 92 ? "end" : x < (long ? 20 : 6) ? "start" : "middle" });
+
 /** The ticks of an axis and what stands on it; x in percent, so that it fits every width. */
 const strip = (height, axis, words, draw) => {
   const x = scale(axis.low, axis.high, 3, 97, axis.log);
   return s("svg", { width: "100%", height: height + 18, "aria-hidden": "true" },
     axis.ticks.map((value) => [s("line", { class: "grid", x1: share(x(value)), x2: share(x(value)), y1: 0, y2: height }),
-      s("text", { class: "quiet", x: share(x(value)), y: height + 13, "text-anchor": x(value) > 92 ? "end" : x(value) < 6 ? "start" : "middle", text: words(value) })]),
+      s("text", { class: "quiet", y: height + 13, text: words(value), ...beside(x(value), words(value).length > 8) })]),
     s("line", { class: "axis", x1: "0%", x2: "100%", y1: height, y2: height }),
     draw((value) => clamp(x(value), 0, 100)));
 };
