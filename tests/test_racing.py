@@ -19,7 +19,7 @@ import pytest
 
 from racelab import machine, processes, racing, toolbox
 from racelab.build import compile
-from racelab.lab import ACCEPTABLE, FORBIDDEN, Invariant, Lab, find_lab, load_labs
+from racelab.lab import ACCEPTABLE, FORBIDDEN, Actor, Invariant, Lab, find_lab, load_labs
 from racelab.racing import RaceError, race, scan_offsets
 
 EXT = Path(__file__).resolve().parent.parent / "ext"
@@ -289,6 +289,31 @@ def test_a_child_that_dies_has_reported_its_finished_rounds() -> None:
     assert seen.forbidden == {"crash(SIGSEGV)": 1}
     assert 0 < seen.rounds + seen.repetitions[0].ungraded < 3000
     assert seen.outcomes["None, None"] == seen.rounds
+
+
+def test_returned_is_one_burst_after_another() -> None:
+    """As the documentation of `Lab` says, also where actors repeat to fill threads."""
+
+    calls: dict[int, int] = {}
+
+    def number(_state: object) -> int:
+        """Which call of its thread this is."""
+        import threading
+
+        me = threading.get_ident()
+        calls[me] = calls.get(me, 0) + 1
+        return calls[me]
+
+    lab = Lab(
+        "x",
+        setup=lambda: None,
+        actors=[Actor(number, burst=3), Actor(lambda _: "last", burst=1)],
+        threads=[3],
+        observe=lambda _state, returned, _threads: " ".join(map(str, returned)),
+        outcomes={"*": ACCEPTABLE},
+    )
+
+    assert race(lab, rounds=1, count=1).outcomes == {"1 2 3 last 1 2 3": 1}
 
 
 def test_cold_mode_is_one_round_per_process() -> None:
@@ -579,6 +604,23 @@ def test_where_not_even_the_known_race_shows_a_clean_run_is_inconclusive() -> No
     assert "INCONCLUSIVE" in str(seen)
 
 
+def test_a_long_offset_ends_in_time() -> None:
+    """Few rounds fit, so few are begun at once."""
+    lab = Lab("x", actors=[nothing] * 2, outcomes={"None, None": ACCEPTABLE})
+    seen = race(lab, offsets_ns=[3e7, 0], seconds=0.2, count=2)
+
+    assert seen.exit_status in (0, 3)
+    assert 2 <= seen.rounds <= 16  # and not 32 a repetition
+
+
+def test_offsets_that_do_not_fit_are_refused() -> None:
+    lab = Lab("x", actors=[nothing] * 2, outcomes={"None, None": ACCEPTABLE})
+    with pytest.raises(ValueError, match="do not fit into"):
+        scan_offsets(lab, offsets_ns=[0, 1e9])
+    with pytest.raises(ValueError, match=r"give less than 0\.05 s, or more seconds"):
+        race(lab, offsets_ns=[1e9, 0], seconds=1)
+
+
 def test_the_known_race_shows_when_widened() -> None:
     assert racing.calibrate(widen=True) or not FREE_THREADED
 
@@ -595,6 +637,7 @@ def test_the_known_race_shows_when_widened() -> None:
         ({"mode": "fast"}, "mode='fast'"),
         ({"confidence": 1}, "confidence=1"),
         ({"offsets_ns": [1, 2, 3]}, "3 numbers for 2 threads"),
+        ({"offsets_ns": [0, 1e9], "rounds": 1000}, "1,000 rounds .* do not fit into 120 s"),
         ({"variant": "fixed"}, "no variant 'fixed'"),
         ({"gil": 3}, "gil=3"),
         ({"python": "/no/python"}, "no such interpreter"),

@@ -83,7 +83,8 @@ class Actor:
     Attributes:
         body: an attribute name of the state, or a callable that gets the state. Where the lab has
             no setup: an attribute name of the module, or a callable without arguments.
-        burst: calls per round, 1 or more.
+        burst: calls per round, 1 or more, one after another. `observe` gets what each of them returned:
+            see `Lab`.
         offset: delay after the release, ns.
         made_by: this actor's thread makes, grades and frees the states (an object freed by another
             thread than its maker waits in a queue). Such an actor is not repeated to fill threads.
@@ -129,7 +130,9 @@ class Lab:
         actors: one per thread: names, callables or `Actor`s. They repeat to fill more threads.
         threads: the numbers of threads it may be run with; the first is the default.
         observe: names what came out of a round: ``observe(state, returned, threads) -> label``, an
-            attribute's name of the state, or None for the returned values themselves.
+            attribute's name of the state, or None for the returned values themselves. `returned` is one
+            flat tuple: all calls of the first thread's burst in their order, then those of the second,
+            and so on; with bursts of 3 and 1 it has four entries, and the last is the second actor's.
         observe_key: attributes of the state that a callable `observe` depends on, and on nothing else
             but the returned values. It is then called once per distinct combination: much faster.
         outcomes: label to grade; a ``*`` in a label stands for anything. Undeclared is FORBIDDEN.

@@ -275,6 +275,8 @@ def _plan(
     seconds_each = None
     if each_rounds is None:
         seconds_each = wanted_s / repetitions if wanted_s else total_s / many
+    limit_s = timeout_s or (seconds_each + GRACE_S if seconds_each else ROUNDS_LIMIT_S)
+    _must_fit(offsets, each_rounds, seconds_each or limit_s)
     return _Plan(
         lab=lab,
         variant=variant,
@@ -284,7 +286,7 @@ def _plan(
         seconds_each=seconds_each,
         count=repetitions,
         until_s=wanted_s if each_rounds is not None else None,
-        timeout_s=timeout_s or (seconds_each + GRACE_S if seconds_each else ROUNDS_LIMIT_S),
+        timeout_s=limit_s,
         gil=gil,
         allow_gil=allow_gil or gil == 1,
         widen=widen,
@@ -300,6 +302,30 @@ def _plan(
         confidence=confidence,
         bursts=tuple(actor.burst for actor in cast),
     )
+
+
+def _must_fit(offsets_ns: Sequence[float], rounds: int | None, seconds: float) -> None:
+    """Refuse offsets with which a repetition could not come to its end: each round takes as long as they differ."""
+    apart_s = (max(offsets_ns) - min(offsets_ns)) / 1e9
+    if apart_s * (rounds or 2) <= seconds:
+        return
+    if rounds is None:
+        raise ValueError(
+            f"offsets_ns={list(offsets_ns)}: with {apart_s:g} s between the threads no two rounds fit into the "
+            f"{seconds:g} s of a repetition; give less than {seconds / 2:g} s, or more seconds."
+        )
+    raise ValueError(
+        f"offsets_ns={list(offsets_ns)}: {rounds:,} rounds with {apart_s:g} s between the threads do not fit "
+        f"into {seconds:g} s; give fewer rounds, or offsets of some 1,000 ns."
+    )
+
+
+def _batch(plan: _Plan) -> int | None:
+    """Most rounds per batch where a batch of the usual size would outlast a repetition; else the core's own."""
+    apart_s = (max(plan.offsets_ns) - min(plan.offsets_ns)) / 1e9
+    if not plan.seconds_each or 1024 * apart_s < plan.seconds_each:
+        return None
+    return max(1, int(plan.seconds_each / 4 / apart_s))
 
 
 def _jobs(lab: Lab, threads: int) -> int:
@@ -670,6 +696,7 @@ def _run(plan: _Plan, stop_on: Sequence[str]) -> dict[str, Any]:
         "release": plan.release,
         "stride": plan.stride,
         "offsets_ns": list(plan.offsets_ns),
+        "batch": _batch(plan),
         "stop_on": list(stop_on),
     }
 
@@ -1296,7 +1323,10 @@ def scan_offsets(
         stop_at_first=False,
         confidence=0.95,
     )
-    return _scan(plan, _Bench(plan, modules), _offsets(offsets_ns), progress)
+    tried = _offsets(offsets_ns)
+    for ns in tried:
+        _must_fit(_delays(ns, plan.threads), rounds, plan.timeout_s)
+    return _scan(plan, _Bench(plan, modules), tried, progress)
 
 
 def _offsets(given: Iterable[float] | None) -> list[float]:
