@@ -75,7 +75,7 @@ def scan(
     chosen = way or next((key for key in ways if "Barrier" in key), next(iter(ways), None))
     if chosen not in ways:
         raise ValueError(f"way={way!r} is none of: {', '.join(ways) or '(no ways given)'}.")
-    state = {
+    state: dict[str, Any] = {
         "points": [
             [row["offset_ns"], row["hits"], row["rounds"], rate.estimate, rate.low, rate.high]
             for row, rate in zip(rows, rates, strict=True)
