@@ -319,3 +319,45 @@ def test_leftovers_of_killed_builds_are_swept(source: Path) -> None:
     compile(source)
 
     assert not left.exists()
+
+
+NOISY = """\
+#include <Python.h>
+static int idle;
+static PyObject *
+go(PyObject *module, PyObject *ignored)
+{
+    int unused;
+    Py_RETURN_NONE
+}
+PyMODINIT_FUNC PyInit_noisy(void) { return go(NULL, NULL); }
+"""
+
+
+def test_a_compile_error_is_not_drowned_by_warnings() -> None:
+    with pytest.raises(BuildError) as caught:
+        compile(NOISY)
+    said = str(caught.value)
+
+    assert "warning:" in caught.value.log
+    assert "warning:" not in said
+    assert said.startswith("noisy.c does not compile; the error is at noisy.c:8.")
+    assert "    8 | }" in said  # the line that the compiler shows is still there
+    assert "flags=" not in said
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("#include <no/such_header.h>", '-I/folder/of/the/header"] in the lab'),
+        ("int width = WIDTH_OF_ALL;", '-DNAME=value"] in the lab'),
+        ("#error say which backend", '-DNAME=value"] in the lab'),
+    ],
+)
+def test_a_header_or_a_macro_that_is_missing_says_how_to_give_it(line: str, hint: str) -> None:
+    with pytest.raises(BuildError) as caught:
+        compile(
+            NOISY.replace("Py_RETURN_NONE", "Py_RETURN_NONE;").replace("static int idle;", line)
+        )
+
+    assert str(caught.value).splitlines()[-1].count(hint) == 1

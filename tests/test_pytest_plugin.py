@@ -258,6 +258,32 @@ def test_wrong_arguments_are_one_sentence(project: Path) -> None:
     assert "give check=, or observe= and outcomes=, not both" in said
 
 
+def test_a_compile_error_shows_no_stack_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "bad.c").write_text(
+        "#include <Python.h>\nint x = ;\nPyMODINIT_FUNC PyInit_bad(void);\n"
+    )
+    (tmp_path / "test_top.py").write_text("import racelab as rl\nrl.compile('bad.c')\n")
+    (tmp_path / "test_in.py").write_text(
+        "import racelab as rl\ndef test_it():\n    rl.compile('bad.c')\n"
+        "def test_mode(race):\n    race(len, mode='warm')\n"
+    )
+    for name, place in (("test_top.py", "test_top.py:2"), ("test_in.py", "test_in.py:3")):
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", name]
+        if "racelab.pytest_plugin" not in _entry_points():
+            command += ["-p", "racelab.pytest_plugin"]
+        said = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=120
+        ).stdout
+
+        assert f"{place}: BuildError\nbad.c does not compile; the error is at bad.c:2." in said, (
+            said
+        )
+        assert "int x = ;" in said
+        assert "_run_compiler" not in said
+        if name == "test_in.py":
+            assert "test_in.py:5: ValueError\nmode='warm' is not one of" in said
+
+
 @pytest.mark.parametrize(
     ("plugin", "words"),
     [

@@ -63,6 +63,14 @@ _DIAGNOSTIC = re.compile(
     r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+):(?:(?P<column>\d+):)? (?:fatal )?error: (?P<text>.*)$",
     re.MULTILINE,
 )
+_KIND = re.compile(r"[^\s:][^:\n]*:(?:\d+:){1,2} (?:fatal )?(?P<kind>error|warning|note): ")
+_LEADS_IN = re.compile(
+    r"[^\s:][^:\n]*: (?:In .*|At top level):$|In file included from .*|\s+from .*:\d+[,:]"
+)
+_COUNTED = re.compile(r"(?:\d+ (?:warning|error)s?(?: and )?)+ generated\.")
+_UNKNOWN_MACRO = re.compile(
+    r"^#error|(?:^|undeclared identifier )['\u2018][A-Z][A-Z0-9_]+['\u2019](?: undeclared|$)"
+)
 _CYTHON_DIAGNOSTIC = re.compile(r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+):(?P<column>\d+): ", re.M)
 _CYTHON_CPLUS = re.compile(r"^#\s*distutils:\s*language\s*=\s*c\+\+", re.MULTILINE)
 
@@ -82,7 +90,7 @@ print(json.dumps({
 class BuildError(Exception):
     """A source did not become a module.
 
-    `str()` of it is one sentence, then the compiler's own words with the source line and the caret.
+    `str()` of it is one sentence, then the compiler's own words on its errors with the source line and the caret.
 
     Attributes:
         file, line, column: where the first error is; None where there is no place (no compiler).
@@ -852,18 +860,20 @@ def _short(path: Path) -> str:
 
 def _build_error(job: _Job, log: str, command: list[str], status: int) -> BuildError:
     what = job.origin or _short(job.sources[0])
-    pattern = _CYTHON_DIAGNOSTIC if "cython" in " ".join(command[1:3]) else _DIAGNOSTIC
+    cython = "cython" in " ".join(command[1:3])
+    pattern = _CYTHON_DIAGNOSTIC if cython else _DIAGNOSTIC
     found = list(pattern.finditer(log))
+    shown = log if cython else _without_warnings(log)
     if not found:
         ending = f"was ended by signal {-status}" if status < 0 else f"exit status {status}"
-        text = f"{what}: the compiler failed ({Path(command[0]).name}, {ending}).\n{log.rstrip()}"
+        text = f"{what}: the compiler failed ({Path(command[0]).name}, {ending}).\n{shown.rstrip()}"
         return BuildError(text, log=log, command=command)
     first = found[0]
     many = f"{len(found)} errors; the first is" if len(found) > 1 else "the error is"
     where = f"{first['file']}:{first['line']}"
     message = first.groupdict().get("text") or log[first.end() :].partition("\n")[0]
     return BuildError(
-        f"{what} does not compile; {many} at {where}.\n{log.rstrip()}",
+        f"{what} does not compile; {many} at {where}.\n{shown.rstrip()}{_missing(found, cython)}",
         file=first["file"],
         line=int(first["line"]),
         column=int(first["column"]) if first["column"] else None,
@@ -871,6 +881,38 @@ def _build_error(job: _Job, log: str, command: list[str], status: int) -> BuildE
         log=log,
         command=command,
     )
+
+
+def _without_warnings(log: str) -> str:
+    """What the compiler said of errors: each with its place and its notes, without the warnings before and after."""
+    kept: list[str] = []
+    before: list[
+        str
+    ] = []  # "In function ...", "In file included from ...": said of what comes next
+    keep = True
+    for line in log.splitlines():
+        kind = _KIND.match(line)
+        if kind is None and _LEADS_IN.match(line):
+            before.append(line)
+            continue
+        if kind is not None and kind["kind"] != "note":
+            keep = kind["kind"] != "warning"
+        elif kind is None and not line.startswith((" ", "\t")):
+            keep = True  # the linker's words, or a count
+        if keep and not _COUNTED.fullmatch(line):
+            kept += [*before, line]
+        before = []
+    return "\n".join(kept)
+
+
+def _missing(found: Sequence[re.Match[str]], cython: bool) -> str:
+    """What to do where a header or a macro is not found."""
+    texts = [] if cython else [error["text"] for error in found]
+    if any(text.endswith(("No such file or directory", "file not found")) for text in texts):
+        return '\nMore compiler options: flags=["-I/folder/of/the/header"] in the lab, or in compile().'
+    if any(_UNKNOWN_MACRO.search(text) for text in texts):
+        return '\nIf that is a macro of your build, say it: flags=["-DNAME=value"] in the lab, or in compile().'
+    return ""
 
 
 def _local_headers(depfile: Path, job: _Job) -> set[Path]:

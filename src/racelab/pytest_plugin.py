@@ -15,7 +15,7 @@ import itertools
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,41 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section("races")
         for line in lines:
             terminalreporter.write_line(line)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A source that does not compile, in a file's own lines: the compiler's words, not our stack."""
+    report = yield
+    call = getattr(report, "call", None)
+    if report.failed and call is not None and call.excinfo is not None:
+        report.longrepr = _in_our_words(call.excinfo) or report.longrepr
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """The same in a test or a fixture, and of arguments that `race` refuses."""
+    report = yield
+    if report.failed and call.excinfo is not None:
+        report.longrepr = _in_our_words(call.excinfo) or report.longrepr
+    return report
+
+
+def _in_our_words(caught: pytest.ExceptionInfo[BaseException]) -> str | None:
+    """Where the user's line is, and our message; None for what is no message of ours."""
+    from racelab.racing import RaceError
+
+    ours = Path(__file__).parent
+    frames = [entry for entry in caught.traceback if ours not in Path(entry.path).parents]
+    raised_by_us = ours in Path(caught.traceback[-1].path).parents
+    said = (BuildError, RaceError, FileNotFoundError, ValueError)
+    if not (raised_by_us and isinstance(caught.value, said) and frames):
+        return None
+    last = frames[-1]
+    return f"{last.path}:{last.lineno + 1}: {type(caught.value).__name__}\n{caught.value}"
 
 
 @pytest.fixture
