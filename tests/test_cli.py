@@ -58,10 +58,12 @@ def test_where_nothing_shows_it_is_3() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["race", "nothing"], "no lab 'nothing'; there are:"),
+        (["race", "nothing"], "nothing is no lab: give a lab's name (`racelab labs` lists them)"),
+        (["race", "prices.c"], "prices.c is no lab: give a lab's name"),
+        (["race", "lost_updat"], "no lab 'lost_updat'; did you mean 'lost_update'?"),
         (["race", "/no/lab.py"], "no such lab file"),
         (["race", "lost_update", "--variant", "x"], "no variant 'x'"),
-        (["race", "lost_update", "--threads", "5"], "not for 5"),
+        (["race", "lost_update", "--threads", "5"], "threads=(2, 3, 4, 5, 8, 16) in the lab"),
         (
             ["race", "lost_update", "--sanitizer", "thread", "--python", "/no/python"],
             "no such interpreter",
@@ -250,3 +252,86 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_race(
         captured = capsys.readouterr()
         assert said in captured.err
         assert captured.out == ""  # no table: nothing was raced
+
+
+LAB = """\
+from racelab import ACCEPTABLE, Lab
+
+lab = Lab("mine", actors=["go", "go"], observe=lambda *_: "ok", outcomes={{"ok": ACCEPTABLE}}, {more})
+"""
+MODULE = """\
+#include <Python.h>
+extern int gzputs(void *file, const char *text);
+static PyObject *
+go(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    return PyLong_FromLong(%s);
+}
+static PyMethodDef methods[] = {{"go", go, METH_NOARGS, NULL}, {0}};
+static PyModuleDef_Slot slots[] = {
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL}};
+static PyModuleDef definition = {PyModuleDef_HEAD_INIT, "mine", .m_methods = methods, .m_slots = slots};
+PyMODINIT_FUNC PyInit_mine(void) { return PyModuleDef_Init(&definition); }
+"""
+
+
+def raced(folder: Path, more: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """A lab of its own in that folder, raced from another one."""
+    (folder / "my_lab.py").write_text(LAB.format(more=more))
+    return run("race", str(folder / "my_lab.py"), "--count", "1", "--rounds", "20", *words, cwd="/")
+
+
+def test_a_library_that_is_missing_is_said_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "mine.c").write_text(MODULE % "gzputs(NULL, NULL)")
+    done = raced(tmp_path, 'sources=["mine.c"]')
+
+    assert done.returncode == 2
+    assert "mine does not link, because nothing brings gzputs: name its library" in done.stdout
+    assert 'flags=["-lz"]' in done.stdout
+    assert "importlib" not in done.stdout
+
+
+def test_a_module_that_is_not_installed_is_said_in_one_sentence(tmp_path: Path) -> None:
+    done = raced(tmp_path, 'modules=["mine"]')
+
+    assert done.returncode == 2
+    assert f"mine is not importable by {sys.executable}: install it there" in done.stdout
+    assert "importlib" not in done.stdout
+
+
+def test_a_module_is_found_beside_the_labs_file(tmp_path: Path) -> None:
+    from racelab.build import compile
+
+    (tmp_path / "mine.c").write_text(MODULE % "1")
+    built = compile(tmp_path / "mine.c")
+    (tmp_path / built.path.name).write_bytes(built.path.read_bytes())
+    done = raced(tmp_path, 'modules=["mine"]', "--json")
+
+    assert json.loads(done.stdout)["outcomes"]["ok"]["count"] == 20, done.stdout
+
+
+def test_a_variant_that_cannot_be_says_how_it_could(tmp_path: Path) -> None:
+    (tmp_path / "mine.c").write_text(MODULE % "1")
+    done = raced(tmp_path, 'sources=["mine.c"]', "--variant", "fixed")
+
+    assert (
+        "Put {variant} into sources: mine_{variant}.c, and the variant into mine_fixed.c."
+        in done.stderr
+    )
+
+
+def test_an_interpreter_with_a_gil_is_called_one(tmp_path: Path) -> None:
+    import shutil
+
+    ask = "import sysconfig; print(sysconfig.get_config_var('Py_GIL_DISABLED') or 0)"
+    found = shutil.which("python3", path="/usr/bin:/usr/local/bin")
+    if found is None or subprocess.check_output([found, "-c", ask], text=True).strip() != "0":
+        pytest.skip("no interpreter with a GIL here")
+    done = raced(tmp_path, 'modules=["math"]', "--python", found)
+
+    assert done.returncode == 2
+    assert "with a GIL: name a free-threaded 3.13 (python3.13t)." in done.stderr
+    assert done.stderr.startswith(f"racelab: {found} is 3.")

@@ -292,7 +292,7 @@ class _Prepared:
         for name in job["imports"]:
             if report is not None:
                 report.send("importing", name=name)
-            modules.append(_import(name))
+            modules.append(_import_raced(name, built=name in job["modules"]))
         self.module = modules[0] if modules else None
         self.cast = cast = lab.cast(job["threads"])
         self.arguments = {
@@ -346,6 +346,33 @@ def _import(name: str) -> Any:
     import importlib
 
     return importlib.import_module(name)
+
+
+def _import_raced(name: str, *, built: bool) -> Any:
+    """A module under study; where it is not there, or lacks a library, the next step in place of a traceback."""
+    import re
+
+    try:
+        return _import(name)
+    except ModuleNotFoundError as error:
+        if error.name != name.partition(".")[0]:
+            raise
+        raise _Mistake(
+            f"{name} is not importable by {sys.executable}: install it there, or put its folder into PYTHONPATH"
+        ) from error
+    except ImportError as error:
+        symbol = re.search(
+            r"undefined symbol: (\w+)|symbol not found in flat namespace '(\w+)'", str(error)
+        )
+        if symbol is None:
+            raise
+        wanted = symbol[1] or symbol[2]
+        step = (
+            'name its library in the lab, as in flags=["-lz"]'
+            if built
+            else "build it for this Python, with the library that has it"
+        )
+        raise _Mistake(f"{name} does not link, because nothing brings {wanted}: {step}") from error
 
 
 def _load_lab(job: dict[str, Any]) -> Any:

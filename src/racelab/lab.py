@@ -17,6 +17,7 @@ One declaration runs every variant: what is FORBIDDEN shows in `broken` and must
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import re
 import sys
@@ -264,8 +265,17 @@ class Lab:
             return "broken" if "broken" in self.variants else next(iter(self.variants), None)
         if wanted not in self.variants:
             known = ", ".join(self.variants) or "none"
-            raise ValueError(f"lab {self.name} has no variant {wanted!r}; it has: {known}.")
+            how = "" if self.variants else self._how_to_have_variants(wanted)
+            raise ValueError(f"lab {self.name} has no variant {wanted!r}; it has: {known}.{how}")
         return wanted
+
+    def _how_to_have_variants(self, wanted: str) -> str:
+        if not self.sources:
+            return ""
+        first = Path(self.sources[0])
+        name = f"{first.stem}_{{variant}}{first.suffix}"
+        file = name.replace("{variant}", wanted)
+        return f" Put {{variant}} into sources: {name}, and the variant into {file}."
 
     def source_files(self, variant: str | None) -> list[Path]:
         """The files that make the module of a variant."""
@@ -281,7 +291,12 @@ class Lab:
         """
         if threads not in self.allowed_threads:
             known = ", ".join(map(str, self.allowed_threads))
-            raise ValueError(f"lab {self.name} is declared for {known} threads, not for {threads}.")
+            all_of_them = tuple(sorted({*self.allowed_threads, threads}))
+            enough = threads >= len(self.declared_actors)
+            step = f" Say threads={all_of_them} in the lab." if enough else ""
+            raise ValueError(
+                f"lab {self.name} is declared for {known} threads, not for {threads}.{step}"
+            )
         actors = list(self.declared_actors)
         filling = [actor for actor in actors if not actor.made_by] or actors
         more = threads - len(actors)
@@ -445,4 +460,13 @@ def _choose(found: Iterable[Lab], name: str, wanted: str) -> Lab:
     known = ", ".join(lab.name for lab in candidates) or "none"
     if not name:
         raise ValueError(f"{wanted} declares several labs: {known}. Say which: {wanted}:NAME.")
-    raise ValueError(f"there is no lab {name!r}; there are: {known}.")
+    near = difflib.get_close_matches(name, [lab.name for lab in candidates], 1)
+    if near:
+        raise ValueError(f"there is no lab {name!r}; did you mean {near[0]!r}?")
+    if wanted == name:  # of the book: a list of all would say nothing
+        raise ValueError(
+            f"{name} is no lab: give a lab's name (`racelab labs` lists them) or a Python file that declares one."
+        )
+    raise ValueError(
+        f"there is no lab {name!r} in {wanted.rpartition(':')[0]}; there are: {known}."
+    )

@@ -424,9 +424,14 @@ def _any_job(plan: _Plan) -> dict[str, Any]:
         "modules": {},
         "memory_mb": plan.memory_mb,
         "package": package_folder(),
-        "path": [str(entry) for entry in sys.path if entry],
+        "path": [*(str(entry) for entry in sys.path if entry), *_beside(plan.lab)],
         "widen": plan.widen,
     }
+
+
+def _beside(lab: Lab) -> list[str]:
+    """Installed modules are looked for beside the lab's file, too, as its sources are."""
+    return [str(lab.folder)] if lab.modules and lab.file else []
 
 
 def core() -> ModuleType:
@@ -672,8 +677,21 @@ class _Starter:
             try:
                 self.zygote = self.stack.enter_context(forked(self.plan.python, self.environment))
             except ZygoteError as error:
-                raise RaceError(str(error)) from error
+                missing = "racelab._race" in str(error)
+                text = _not_for(self.plan.python) if missing else str(error)
+                raise RaceError(text) from error
         return self.zygote
+
+
+def _not_for(python: str) -> str:
+    """Why racelab's C core cannot be imported by an interpreter, and what to do."""
+    version, _, kind = python_version(python).partition(" ")
+    if "GIL" in kind:
+        return f"{python} is {version} with a GIL: name a free-threaded 3.13 (python3.13t)."
+    return (
+        f"{python} is {version}, and racelab's C core is not built for it: "
+        f"{python} -m pip install /path/to/this/clone."
+    )
 
 
 def _environment(plan: _Plan) -> dict[str, str]:
