@@ -68,7 +68,7 @@ def test_where_nothing_shows_it_is_3() -> None:
             ["race", "lost_update", "--sanitizer", "thread", "--python", "/no/python"],
             "no such interpreter",
         ),
-        (["scan", "lost_update", "--offsets", "a,b"], "--offsets a,b"),
+        (["scan", "lost_update", "--offsets", "a,b"], "between, as in --offsets=-100,0,100"),
     ],
 )
 def test_what_cannot_run_is_2_and_one_sentence(
@@ -335,3 +335,27 @@ def test_an_interpreter_with_a_gil_is_called_one(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "with a GIL: name a free-threaded 3.13 (python3.13t)." in done.stderr
     assert done.stderr.startswith(f"racelab: {found} is 3.")
+
+
+@pytest.mark.parametrize("words", [["--offsets", "-100,0,50"], ["--offsets=-100,0,50"]])
+def test_delays_may_begin_with_a_negative_one(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ["--variant", "fixed", "--rounds", "50", "--count", "1", "--json"]
+
+    assert main(["scan", "lost_update", *words, *few]) == 0
+    points = json.loads(capsys.readouterr().out)["points"]
+    assert [point["offset_ns"] for point in points] == [-100, 0, 50]
+
+
+@pytest.mark.parametrize("command", ["race", "scan", "plan", "check"])
+def test_help_says_what_the_exit_status_means_and_shows_an_example(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+
+    assert "Exit status: 0" in said
+    assert f"Example: racelab {command} " in said
+    assert "imported when" not in said  # that is a word to whoever reads the source

@@ -137,6 +137,9 @@ def test_a_strangers_tests(project: Path) -> None:
     }, said
     assert "check failed: a call was lost" in said  # the outcome table
     assert "rounds failed" in said  # the rate and its interval
+    summary = said.partition("= races =")[2]
+    clean = next(line for line in summary.splitlines() if "test_readers: 0 of 50 rounds" in line)
+    assert ", if rounds are independent" in clean
     assert "crash(SIGABRT)" in said
     assert "error(IndexError)" in said
     assert "racelab/src" not in said.replace(os.sep, "/")  # a failure shows no stack of ours

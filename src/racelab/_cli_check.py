@@ -11,6 +11,10 @@ import time
 from typing import Any
 
 POLL_S = 0.5
+CHECK_EPILOG = (
+    "Exit status: 0 PASS, 1 FAIL, 2 it could not be judged, 3 INCONCLUSIVE: this machine could not have shown the bug. "
+    "Example: racelab check lost_update --seconds 60"
+)
 #: What one types to leave an exercise that is watched.
 LEAVE = "n"
 
@@ -28,7 +32,12 @@ def add_commands(commands: Any) -> None:
         ("reset", "put the starter back; your copy is kept beside it", _reset),
         ("watch", "check your copy whenever you save it", _watch),
     ):
-        parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        parser = commands.add_parser(
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            epilog=CHECK_EPILOG if name == "check" else None,
+        )
         optional = {"nargs": "?"} if name == "watch" else {}
         parser.add_argument(
             "exercise",

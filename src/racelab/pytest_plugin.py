@@ -201,8 +201,7 @@ class Racer:
         node = self.request.node
         node.add_report_section("call", "racelab", str(result))
         node.user_properties.append(("racelab", json.dumps(result.as_json())))
-        rate = result.rate_per_round
-        self.request.config.stash[_races].append(f"{node.nodeid}: {rate or 'could not run'}")
+        self.request.config.stash[_races].append(f"{node.nodeid}: {_rate(result)}")
         if result.exit_status == 1:
             pytest.fail(
                 f"{_first_words(result)}\n\n{result}{self._saved(lab, result, modules)}",
@@ -235,6 +234,15 @@ class Racer:
         ends = itertools.chain([""], (f"_{number}" for number in itertools.count(2)))
         places = (folder / f"race_{plain}{end}.py" for end in ends)
         return next(place for place in places if taken.setdefault(place, mine) == mine)
+
+
+def _rate(result: Result) -> str:
+    """How often it failed, in the words of the table below the outcomes."""
+    for sentence in result.sentences():
+        unit, _, words = sentence.partition("  ")
+        if unit in ("per round", "per repetition"):
+            return words.strip()
+    return "could not run"
 
 
 def _first_words(result: Result) -> str:
