@@ -28,11 +28,12 @@ from racelab import (
     run_child,
     toolbox,
 )
-from racelab.lab import INTERESTING
+from racelab.lab import FORBIDDEN, INTERESTING
 from racelab.reports import Frame, Report, Stack, dedupe, gravest, parse
 from racelab.result import KEPT, merge
 
-REPORTS = Path(__file__).with_name("reports")
+ROOT = Path(__file__).resolve().parent.parent
+REPORTS = ROOT / "tests" / "reports"
 
 
 def recorded(name: str) -> str:
@@ -312,6 +313,50 @@ def test_memory_that_the_interpreter_uses_too_late_may_be_the_extensions_fault()
 
     assert (report.own, report.elsewhere) == (False, False)
     assert report.label == "use-after-poison in _Py_Dealloc, in the interpreter"
+
+
+def test_a_race_that_cpython_has_with_itself_is_not_the_callers() -> None:
+    """Two threads name the same key for the first time: right code, and both accesses are CPython's."""
+    report = one("thread-clang19-interned_names")
+
+    assert (report.known, report.own, report.elsewhere) == (True, True, True)
+    label = "data race inside CPython, called from Board_new, quotes.c:13"
+    assert report.label == label
+    lab = Lab("x", actors=["go"], threads=[1])
+    assert racing._grade(lab, f"sanitizer({label})").name == "INTERESTING"
+    forbids = Lab("x", actors=["go"], threads=[1], outcomes={f"sanitizer({label})": FORBIDDEN})
+    assert racing._grade(forbids, f"sanitizer({label})").name == "FORBIDDEN"
+
+
+def test_no_other_race_inside_the_interpreter_is_let_off() -> None:
+    """What an extension has freed too early, it often is the interpreter that meets it."""
+    text = recorded("thread-clang19-interned_names")
+    for function in ("immortalize_interned", "unicode_eq"):
+        (other,) = parse(text.replace(f"#0 {function} ", "#0 unicode_dealloc "))
+        assert (other.known, other.elsewhere) == (False, False)
+        assert other.label == "data race in Board_new, quotes.c:13"
+
+
+def test_no_recorded_bug_is_called_known() -> None:
+    """All reports of the book's labs and of this folder, but the one above."""
+    seen = 0
+    files = [*REPORTS.glob("*.txt"), *(ROOT / "notebooks" / "recorded").glob("*.jsonl")]
+    for file in files:
+        lines = [file.read_text()]
+        if file.suffix == ".jsonl":
+            lines = [text for line in lines[0].splitlines() for text in _texts(json.loads(line))]
+        for report in (report for line in lines for report in parse(line)):
+            seen += 1
+            assert not report.known or file.stem == "thread-clang19-interned_names", file.name
+    assert seen > 100
+
+
+def _texts(value: object) -> list[str]:
+    """All strings in what JSON held that may hold a report."""
+    if isinstance(value, str):
+        return [value] if "Sanitizer" in value else []
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [text for each in inner for text in _texts(each)]
 
 
 OBJECT = "/b/.building-3.13t-tsan-1/src/Objects/object.c"

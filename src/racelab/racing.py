@@ -919,7 +919,8 @@ def _grade(lab: Lab, label: str) -> Grade:
 
     A data race between two accesses of the interpreter, or of racelab's own core, with nothing of the
     extension in their stacks, is INTERESTING: it is shown and counted, but need not be the extension's
-    affair, and a repair of the extension may not be able to remove it.
+    affair, and a repair of the extension may not be able to remove it. So is one that CPython is known to
+    have with itself (see `Report.known`).
     """
     grade = lab.grade(label)
     if not label.startswith("sanitizer(") or _declares(lab, label):
@@ -927,6 +928,8 @@ def _grade(lab: Lab, label: str) -> Grade:
     kind = label.removeprefix("sanitizer(").removesuffix(")").partition(" in ")[0].partition(",")[0]
     if _declares(lab, f"sanitizer({kind})"):
         return lab.grade(f"sanitizer({kind})")
+    if kind == "data race inside CPython":
+        return INTERESTING("CPython has it with itself; the extension only calls")
     if kind == "data race" and label.endswith((", in the interpreter)", ", in the harness)")):
         return INTERESTING("between two accesses that are not the extension's")
     return grade

@@ -75,6 +75,10 @@ _REPLACED = re.compile(
 )
 #: Functions of the interpreter that fill in the head of a new object.
 _MAKERS = ("new_reference", "_Py_NewReference", "_PyObject_Init", "_PyObject_InitVar")
+#: Two functions of CPython 3.13 that clash where two threads use a name for the first time, as a key of
+#: `PyDict_SetItemString` say: the one makes the string immortal while the other compares it. Not in the
+#: file of suppressions: each of the two may also meet what an extension has freed too early.
+_INTERNING = {"immortalize_interned", "unicode_eq"}
 _SYSTEM_MODULE = re.compile(
     r"(?:libc|libm|libdl|librt|libpthread|libstdc\+\+|libgcc_s|libc\+\+|ld-linux[\w-]*|ld)"
     r"(?:-[\d.]+)?\.so"
@@ -295,11 +299,22 @@ class Report:
     def elsewhere(self) -> bool:
         """A data race between two accesses of the interpreter, or of racelab, with nothing of the extension.
 
-        It need not be the extension's affair, and is counted, but not FORBIDDEN. Memory that is used after
+        Or one that CPython is known to have with itself, whoever calls it (`known`). It need not be the extension's affair, and is counted, but not FORBIDDEN. Memory that is used after
         it was freed is another thing: the interpreter often is the one that meets what an extension has
         freed too early.
         """
-        return self.tool == "thread" and self.kind == "data race" and self.complete and not self.own
+        return self._is_data_race and (not self.own or self.known)
+
+    @property
+    def _is_data_race(self) -> bool:
+        return self.tool == "thread" and self.kind == "data race" and self.complete
+
+    @property
+    def known(self) -> bool:
+        """Whether both accesses are CPython's, and are known to clash also where an extension is right."""
+        tops = {stack.top.function for stack in self.accesses if stack.top}
+        inside = all(stack.by == "interpreter" for stack in self.accesses)
+        return self._is_data_race and inside and tops == _INTERNING
 
     @property
     def complete(self) -> bool:
@@ -312,6 +327,8 @@ class Report:
         spot = self.spot
         if spot is not None:
             inside = f" in {spot.shown}" if spot.function else ""
+            if self.known:
+                inside = f" inside CPython, called from {spot.shown or spot.place}"
             return f"{self.kind}{inside}, {spot.place}" if spot.place else f"{self.kind}{inside}"
         known = [stack for stack in self.accesses if stack.top]
         first = min(

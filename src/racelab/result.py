@@ -384,7 +384,7 @@ class Result:
         if more:
             elsewhere = sum(group.elsewhere for group in more)
             said.append(
-                f"{_many(len(more), 'report')} more, {elsewhere} of them without the extension: see result.reports"
+                f"{_many(len(more), 'report')} more, {elsewhere} of them not the extension's: see result.reports"
             )
         return said
 
