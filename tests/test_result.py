@@ -318,7 +318,13 @@ def test_a_lab_without_halves_that_shows_nothing_gets_advice() -> None:
     words = "Nothing forbidden seen with one call per burst"
 
     assert words in str(result(CLEAN, variant=None))
-    for changes in ({"burst": 50}, {"variant": "fixed"}, {"mode": "cold"}, {"sanitizer": "thread"}):
+    for changes in (
+        {"burst": 50},
+        {"variant": "fixed"},
+        {"mode": "cold"},
+        {"sanitizer": "thread"},
+        {"gil": True},
+    ):
         assert words not in str(result(CLEAN, **{"variant": None, **changes}))
     assert words not in str(result(DIRTY, variant=None))
     assert words not in str(result(NEVER, variant=None, grades={**GRADES, "not-run": NOT_RUN}))

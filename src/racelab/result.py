@@ -367,7 +367,7 @@ class Result:
 
     def _may_try_more(self) -> bool:
         """Whether a lab without a broken and a fixed half was raced in the most usual way alone, in vain."""
-        usual = self.mode == "rounds" and self.burst == 1 and not self.sanitizer
+        usual = self.mode == "rounds" and self.burst == 1 and not (self.sanitizer or self.gil)
         return usual and self.variant is None and bool(self.ran) and not self.forbidden
 
     def _is_reported(self, label: str) -> bool:
