@@ -346,6 +346,15 @@ def test_a_compile_error_is_not_drowned_by_warnings() -> None:
     assert "flags=" not in said
 
 
+def test_a_warning_on_the_line_before_an_error_stays() -> None:
+    """A semicolon is missing there; the error names the next line alone."""
+    with pytest.raises(BuildError) as caught:
+        compile(NOISY.replace("int unused;", "int unused = 1\n    int next = 2;"))
+
+    assert "noisy.c:6:9: warning: unused variable" in str(caught.value)
+    assert "noisy.c:2" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("line", "hint"),
     [

@@ -63,7 +63,9 @@ _DIAGNOSTIC = re.compile(
     r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+):(?:(?P<column>\d+):)? (?:fatal )?error: (?P<text>.*)$",
     re.MULTILINE,
 )
-_KIND = re.compile(r"[^\s:][^:\n]*:(?:\d+:){1,2} (?:fatal )?(?P<kind>error|warning|note): ")
+_KIND = re.compile(
+    r"(?P<file>[^\s:][^:\n]*):(?P<line>\d+):(?:\d+:)? (?:fatal )?(?P<kind>error|warning|note): "
+)
 _LEADS_IN = re.compile(
     r"[^\s:][^:\n]*: (?:In .*|At top level):$|In file included from .*|\s+from .*:\d+[,:]"
 )
@@ -884,25 +886,34 @@ def _build_error(job: _Job, log: str, command: list[str], status: int) -> BuildE
 
 
 def _without_warnings(log: str) -> str:
-    """What the compiler said of errors: each with its place and its notes, without the warnings before and after."""
-    kept: list[str] = []
+    """What the compiler said of errors, with their notes, and of the line before each: there a semicolon is missing."""
+    parts: list[tuple[re.Match[str] | None, list[str]]] = [(None, [])]
     before: list[
         str
     ] = []  # "In function ...", "In file included from ...": said of what comes next
-    keep = True
     for line in log.splitlines():
         kind = _KIND.match(line)
         if kind is None and _LEADS_IN.match(line):
             before.append(line)
-            continue
-        if kind is not None and kind["kind"] != "note":
-            keep = kind["kind"] != "warning"
-        elif kind is None and not line.startswith((" ", "\t")):
-            keep = True  # the linker's words, or a count
-        if keep and not _COUNTED.fullmatch(line):
-            kept += [*before, line]
-        before = []
-    return "\n".join(kept)
+        elif kind is not None and kind["kind"] != "note":
+            parts.append((kind, [*before, line]))
+            before = []
+        else:
+            if kind is None and not line.startswith((" ", "\t")):
+                parts.append((None, []))  # the linker's words, or a count
+            parts[-1][1].extend([*before, line])
+            before = []
+    errors = {
+        (kind["file"], int(kind["line"])) for kind, _ in parts if kind and kind["kind"] == "error"
+    }
+    near = {(file, line - back) for file, line in errors for back in (0, 1)}
+    kept = [
+        line
+        for kind, lines in parts
+        if kind is None or (kind["file"], int(kind["line"])) in near
+        for line in lines
+    ]
+    return "\n".join(line for line in kept if not _COUNTED.fullmatch(line))
 
 
 def _missing(found: Sequence[re.Match[str]], cython: bool) -> str:

@@ -467,6 +467,4 @@ def _choose(found: Iterable[Lab], name: str, wanted: str) -> Lab:
         raise ValueError(
             f"{name} is no lab: give a lab's name (`racelab labs` lists them) or a Python file that declares one."
         )
-    raise ValueError(
-        f"there is no lab {name!r} in {wanted.rpartition(':')[0]}; there are: {known}."
-    )
+    raise ValueError(f"there is no lab {name!r}; there are: {known}.")
