@@ -58,11 +58,11 @@ first = Lab(
 
 repaired = Lab(
     "repaired",
-    question="Does the repaired latest() survive many updates?",
+    question="Does the repaired latest() survive an update()?",
     sources=["prices.c"],
     flags=["-DREPAIRED"],
     setup="Board",
-    actors=[Actor("latest", burst=BURST), Actor("update", burst=BURST)],
-    observe=look_at_all,
+    actors=["latest", "update"],
+    observe=look,
     outcomes=outcomes,
 )

@@ -59,9 +59,10 @@ latest(PyObject *self, PyObject *Py_UNUSED(ignored))
     PyObject *price;
     /* [latest] */
 #ifdef REPAIRED
-    if (PyDict_GetItemStringRef(prices, "ACME", &price) < 0) {
+    if (PyDict_GetItemStringRef(prices, "ACME", &price) < 0) { /* ours from the start */
         return NULL;
     }
+    RACE_POINT();
 #else
     price = PyDict_GetItemString(prices, "ACME"); /* borrowed: the dict owns it */
     RACE_POINT();
