@@ -19,6 +19,7 @@ from racelab.result import Result
 
 EXT = Path(__file__).resolve().parent.parent / "ext"
 LIMIT = 2
+CALLS: list[int] = []
 WORDS = {"right": {"wrong"}}
 
 
@@ -211,6 +212,29 @@ def test_functions_keep_their_names_in_the_script(tmp_path: Path) -> None:
 
     assert alone.returncode == 0, alone.stderr
     assert alone.stdout.split()[-1] == "right"
+
+
+def first_call(_state: object, returned: Sequence[int], _threads: int) -> str:
+    """What a process has kept of its calls so far: nothing, in a process of its own."""
+    CALLS.extend(returned)
+    return "first" if len(CALLS) == len(returned) else "later"
+
+
+def test_a_cold_race_has_a_process_for_each_round_in_the_script_too(tmp_path: Path) -> None:
+    lab = replace(demo(), mode="cold", observe=first_call, outcomes={"first": ACCEPTABLE}, count=2)
+    seen = race(lab, rounds=1)
+    alone = run_alone(save(tmp_path / "repro.py", lab, seen))
+
+    assert seen.outcomes == {"first": 2}
+    assert alone.returncode == 0, alone.stdout + alone.stderr
+    assert alone.stdout.split()[-1] == "processes"
+
+    failing = replace(lab, outcomes={"first": FORBIDDEN})
+    alone = run_alone(save(tmp_path / "repro.py", failing, race(failing)))
+
+    assert alone.returncode == 1, alone.stderr
+    assert "first  FORBIDDEN" in alone.stdout
+    assert "1  processes; FORBIDDEN in the last one" in alone.stdout
 
 
 def run_alone(script: Path) -> subprocess.CompletedProcess[str]:

@@ -40,6 +40,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import re
 import sys
 import sysconfig
@@ -54,7 +55,8 @@ MODULE = ARGUMENTS[1] if len(ARGUMENTS) > 1 else None
 NAME = {name!r}
 FILES = Path(__file__).resolve().with_name({files!r})
 THREADS = {threads}
-BATCH = 1000
+COLD = {cold}
+BATCH = 1 if COLD else 1000
 GRADES = {grades!r}
 
 if {free_threaded} and not sysconfig.get_config_var("Py_GIL_DISABLED"):
@@ -74,6 +76,23 @@ def load_module():
     return module
 
 
+def one_process_each():
+    """Fork a process for each round, because what its first calls make is made once; returns in the children."""
+    end = time.monotonic() + SECONDS
+    for number in range(1, sys.maxsize):
+        sys.stdout.flush()
+        child = os.fork()
+        if child == 0:
+            return
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status or time.monotonic() >= end:
+            died = f", which died by signal {{-status}}" if status < 0 else ""
+            print(f"{{number:>10,}}  processes{{'; FORBIDDEN in the last one' + died if status else ''}}")
+            sys.exit(1 if status else 0)
+
+
+if COLD and __name__ == "__main__":
+    one_process_each()
 module = load_module()
 {definitions}
 
@@ -147,11 +166,13 @@ def race_until_seen():
         print("The GIL is on: most races of native code will not show.")
     seen = Counter()
     end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
+    while True:
         race_batch(seen)
-        if any(grade_of(name) == "FORBIDDEN" for name in seen):
+        if COLD or any(grade_of(name) == "FORBIDDEN" for name in seen) or time.monotonic() >= end:
             break
     for name, count in seen.most_common():
+        if COLD and grade_of(name) != "FORBIDDEN":
+            continue
         print(f"{{count:>10,}}  {{name}}{{'  FORBIDDEN' if grade_of(name) == 'FORBIDDEN' else ''}}")
     return 1 if any(grade_of(name) == "FORBIDDEN" for name in seen) else 0
 
@@ -310,6 +331,7 @@ def script(lab: Lab, result: Result, file: str = "repro.py") -> str:
         seen=_quoted("\n".join(f"Seen by racelab: {line}" for line in _seen(result))),
         name=name,
         threads=result.threads,
+        cold=result.mode == "cold",
         grades={label: grade.name for label, grade in lab.outcomes.items()},
         free_threaded=result.gil is False,
         definitions="\n\n".join(writer.definitions.values()),
