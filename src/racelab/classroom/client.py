@@ -45,6 +45,8 @@ __all__ = [
 FILE = "class.json"
 OUTBOX = "outbox.jsonl"
 ANSWER_S = 2.0
+#: Who joins waits for the answer, and a room full of machines may be slow at first.
+HELLO_S = 10.0
 #: The end of a process waits so long for what is on its way; the rest is kept.
 END_S = 3.0
 #: It waits so long for what was made before it began, and only could not be handed in.
@@ -154,7 +156,7 @@ def hello(base: str, token: str) -> tuple[int, dict[str, Any]]:
     parts = urlsplit(base)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("not an address of a web server")
-    with _connected(base) as ask:
+    with _connected(base, HELLO_S) as ask:
         status, answer, _ = ask("GET", "/api/hello", token, None)
     return status, answer
 
@@ -434,11 +436,11 @@ _Ask = Callable[[str, str, str, "dict[str, Any] | None"], tuple[int, dict[str, A
 
 
 @contextlib.contextmanager
-def _connected(base: str) -> Iterator[_Ask]:
+def _connected(base: str, answer_s: float = ANSWER_S) -> Iterator[_Ask]:
     """One connection; yields a function that asks and returns status, JSON and Retry-After."""
     parts = urlsplit(base)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=ANSWER_S)
+    connection = kind(parts.hostname or "", parts.port, timeout=answer_s)
 
     def ask(
         method: str, path: str, token: str, body: dict[str, Any] | None
