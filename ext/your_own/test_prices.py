@@ -16,7 +16,8 @@ def test_latest(race):
 def test_currencies(race):
     """Twice the first call, in a fresh process each time."""
     race(
-        *(prices.currencies, prices.currencies),
+        prices.currencies,
+        prices.currencies,
         mode="cold",
         check=lambda _, returned: all(size == 2 for size in returned),
     )
