@@ -527,6 +527,48 @@ def test_a_child_that_dies_at_an_import_has_not_run(name: str, does: str, end: s
         assert shell.returncode in (3, 128 + signal.SIGSEGV, -signal.SIGSEGV)
 
 
+#: What a module does at its import from the third child on: each leaves a file behind.
+LATER = """int many = 0; char name[4096];
+    while (snprintf(name, sizeof name, "%s/%%d", many), access(name, F_OK) == 0) { many++; }
+    fclose(fopen(name, "w"));
+    if (many > 1) { %s }"""
+
+
+@pytest.mark.parametrize(
+    ("name", "does", "ending"),
+    [
+        ("later_dies", "abort();", "crash(SIGABRT)"),
+        ("later_exits", "_exit(3);", "exit(3)"),
+        ("later_hangs", "for (;;) { pause(); }", "hang"),
+    ],
+)
+def test_an_import_that_dies_where_others_have_raced_is_a_failure(
+    name: str, does: str, ending: str, tmp_path: Path
+) -> None:
+    built = compile(BODY % (LATER % (tmp_path, does), name, name))
+    good = {"None": ACCEPTABLE}
+    lab = Lab("x", modules=[name], actors=[nothing], threads=[1], outcomes=good, rounds=5)
+    seen = race(lab, modules=[built], count=4, timeout_s=2.0)
+
+    assert [r.ending for r in seen.repetitions] == ["ok", "ok", ending, ending], str(seen)
+    assert (seen.exit_status, seen.failed_repetitions, seen.rounds) == (1, 2, 10)
+    assert seen.forbidden == {ending: 2}
+    assert f"while it imported {name}, before any round" in str(seen)
+
+
+def test_a_race_that_an_import_cut_short_is_no_pass(tmp_path: Path) -> None:
+    """An exception at an import says nothing about rounds; but neither is what follows a clean run."""
+    does = 'PyErr_SetString(PyExc_OSError, "busy"); return -1;'
+    built = compile(BODY % (LATER % (tmp_path, does), "later_raises", "later_raises"))
+    good = {"None": ACCEPTABLE}
+    lab = Lab("x", modules=["later_raises"], actors=[nothing], threads=[1], outcomes=good, rounds=5)
+    seen = race(lab, modules=[built], count=4)
+
+    assert [r.ending for r in seen.repetitions] == ["ok", "ok", "not-run"], str(seen)
+    assert (seen.exit_status, seen.forbidden) == (2, {})
+    assert "1 repetition could not run, and the race ended there" in str(seen)
+
+
 @needs_free_threading
 def test_an_import_that_enables_the_gil_is_no_pass() -> None:
     silent = compile(

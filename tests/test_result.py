@@ -80,6 +80,8 @@ def test_rounds_and_repetitions_are_counted_apart() -> None:
         ((CRASHED,), None, 1),
         ((NEVER,), None, 2),
         ((), None, 2),
+        ((CLEAN, NEVER), True, 2),
+        ((DIRTY, NEVER), None, 1),
         ((CLEAN,), False, 3),
         ((CLEAN, DIRTY), False, 1),
     ],

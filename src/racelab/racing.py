@@ -552,13 +552,17 @@ def _files_of_callables(lab: Lab) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What one child has shown: for each run the core's facts, and how the child ended."""
+    """What one child has shown: for each run the core's facts, and how the child ended.
+
+    `early` says of a "not-run" that it is a crash, a hang or an exit before anything was raced.
+    """
 
     ending: Ending
     label: str
     runs: tuple[dict[str, Any], ...]
     note: str
     raced: bool
+    early: bool = False
 
 
 class Tally:
@@ -759,7 +763,8 @@ def _classify(child: Watched, tally: Tally, plan: _Plan, job: Mapping[str, Any])
         # A debug interpreter has said why before it ended itself.
         note = "\n".join([*(r.short() for r in ending.reports if r.tool == "debug"), note])
     raced = bool(first_event(events, "ready"))
-    return _Seen(ending, label, tuple(runs), f"{label}: {note}".strip() if note else "", raced)
+    note = f"{label}: {note}".strip() if note else ""
+    return _Seen(ending, label, tuple(runs), note, raced, bool(early))
 
 
 def _early_end(
@@ -812,12 +817,24 @@ def _repeat(plan: _Plan, bench: _Bench, progress: bool | None) -> list[_Seen]:
         for one in stream:
             if not seen:
                 one = _unless_mistaken(plan, bench, one)
+            if one.early and any(other.raced for other in seen):
+                one = _its_own_end(one)
             seen.append(one)
             shown.update(len(seen), _endings_words(seen))
             late = plan.until_s is not None and time.perf_counter() - begin >= plan.until_s
             if late or _is_over(plan, one):
                 break
     return seen
+
+
+def _its_own_end(one: _Seen) -> _Seen:
+    """A child that died or hung before its first round, where another got past that: the code's own doing.
+
+    Had none of them raced, the module might be one that cannot be loaded here at all.
+    """
+    said = one.note.removeprefix("not-run: ")
+    label = one.ending.outcome
+    return replace(one, label=label, note=f"{label}: {said}; another repetition got past that")
 
 
 def _unless_mistaken(plan: _Plan, bench: _Bench, one: _Seen) -> _Seen:

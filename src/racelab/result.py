@@ -162,10 +162,13 @@ class Result:
 
     @property
     def exit_status(self) -> int:
-        """0 nothing forbidden seen, 1 forbidden seen, 2 could not run, 3 inconclusive."""
+        """0 nothing forbidden seen, 1 forbidden seen, 2 could not run, 3 inconclusive.
+
+        One repetition that could not run is enough for 2: it has ended the race, and what was to follow is missing.
+        """
         if self.forbidden:
             return 1
-        if not self.ran:
+        if len(self.ran) < len(self.repetitions) or not self.ran:
             return 2
         return 3 if self.calibration_silent else 0
 
@@ -320,6 +323,11 @@ class Result:
                     else "Declare it (C: the Py_mod_gil slot; Cython: # cython: freethreading_compatible=True), "
                     "or try it without: --gil 0 (gil=0), or race as it is: --allow-gil (allow_gil=True)."
                 )
+            )
+        left_out = len(self.repetitions) - len(self.ran)
+        if self.ran and left_out:
+            said.append(
+                f"{_many(left_out, 'repetition')} could not run, and the race ended there: it is no clean run."
             )
         if self.widened:
             said.append(
