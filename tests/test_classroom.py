@@ -278,6 +278,8 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (CHECK, {"age": 8 * 24 * 3600}),
     (CHECK, {"interval": [0.5, 0.6]}),
     (CHECK, {"repetition_interval": [0.0, 1.0]}),
+    (RACE, {"inconclusive": True, "failed": 0}),
+    (RACE, {"repetition_interval": [1e-120, 1.0]}),
     (CHECK, {"inconclusive": True}),
     (CHECK, {"password": "secret"}),
     (RACE, {"verdict": "PASS"}),

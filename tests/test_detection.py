@@ -201,6 +201,9 @@ def test_a_race_that_is_counted_is_where_the_chapter_marks_the_bug(
         ("get_or_make", "SEGV", True),
         ("lost_update", "data race in add_one, lost_update_broken.c:31", True),
         ("lost_update", "data race in exec_module, lost_update_broken.c:90", False),
+        # Its marked lines hold a remark and no code.
+        ("lost_update", "data race in clean_up, lost_update_broken.c:62", False),
+        ("lost_update", "data race in counter_new, lost_update_broken.c:60", False),
         ("cache_once", "data race in (anonymous namespace)::look_up(int), x.cpp:1", True),
         ("thread_end", "data race in Owned::~Owned(), thread_end_broken.cpp:15", True),
         ("cy_counter", "data race in Counter.bump, cy_counter_broken.c:2846", True),

@@ -30,6 +30,12 @@ def test_the_repaired_one_returns_prices_alone() -> None:
     assert (seen.forbidden, seen.rounds > 0) == ({}, True)
 
 
+def test_the_repaired_table_is_full_for_everybody() -> None:
+    seen = race(LABS["first_repaired"], widen=True, count=60)
+
+    assert (seen.forbidden, seen.rounds) == ({}, 60)
+
+
 @pytest.mark.parametrize("lab", LABS.values(), ids=str)
 def test_it_compiles_without_a_warning(lab: Lab) -> None:
     from racelab.build import compile

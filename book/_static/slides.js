@@ -76,11 +76,13 @@ const showNotes = (shown) => {
 let desk = null; // the speaker's window: this slide's notes, and what comes next
 
 const openDesk = () => {
-  desk = open("", "racelab-notes", "popup,width=640,height=560");
-  if (!desk) {
+  const opened = open("", "racelab-notes", "popup,width=640,height=560");
+  if (!opened) {
     said.textContent = "The browser opens no window: allow it for this page.";
+    said.classList.add("slides-warns");
     return;
   }
+  desk = opened;
   desk.document.documentElement.lang = root.lang;
   desk.document.body.style.cssText = "font: 1.25rem/1.5 sans-serif; margin: 1.5rem; max-width: 40rem";
   desk.removeEventListener("keydown", onKey, { capture: true }); // it may have been open already
@@ -117,6 +119,7 @@ const show = (number) => {
   back.disabled = now === 0;
   next.disabled = now === slides.length - 1;
   place.textContent = `${now + 1} / ${slides.length}`;
+  said.classList.remove("slides-warns");
   said.textContent = `Slide ${now + 1} of ${slides.length}: ${titleOf(slides[now])}`;
   history.replaceState(history.state, "", `#slide-${now + 1}`);
   if (before < 0) showNotes(notesShown());
@@ -138,6 +141,7 @@ const leave = () => {
   if (document.fullscreenElement) document.exitFullscreen();
   root.removeAttribute("data-slides");
   bar.hidden = true;
+  said.classList.remove("slides-warns");
   said.textContent = "";
   showNotes(false);
   closeDesk();

@@ -2,8 +2,9 @@
 
 A chapter marks the lines of its bug, `/* [race] */`. A data race is about the bug if its place is one of these
 lines, or in a function that they call, or in one that they are in, or in one from which they are called;
-or if a variable that is declared in marked lines is used there. A race elsewhere, in a constructor say, is not what was to be found. A crash is not asked: memory that was used
-too late makes a process die anywhere.
+or if a variable that is declared in marked lines is used there. A race elsewhere, in a constructor say, is not
+what was to be found. Marked lines without code do not count: a remedy needs a place there, the bug does not.
+A crash is not asked: memory that was used too late makes a process die anywhere.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def _marked(files: Sequence[Path]) -> tuple[set[tuple[str, int]], set[str], set[
         for number, text in enumerate(texts, start=1):
             if MARKER.match(text):
                 inside = not inside
-            elif inside:
+            elif inside and _has_code(path, text):
                 here.add(number)
                 called |= _calls(text)
         free = set(here)
@@ -94,6 +95,12 @@ def _grown(names, step):
 def _calls(text: str) -> set[str]:
     """Names with a parenthesis behind them, comments left out."""
     return {name for name in CALL.findall(_code(text)) if name not in NO_CALLS}
+
+
+def _has_code(path: Path, text: str) -> bool:
+    """Whether something is left of a line without its comments; `pass` is nothing either."""
+    code = text.partition("#")[0] if path.suffix in (".pyx", ".pxd", ".py") else _code(text)
+    return code.strip() not in ("", "pass")
 
 
 def _code(text: str) -> str:

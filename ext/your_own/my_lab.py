@@ -42,18 +42,26 @@ burst = Lab(
     outcomes=outcomes,
 )
 
+
+def fewest(_state, returned, _threads):
+    """How many currencies were in the table that was seen emptiest."""
+    return f"{min(returned)} currencies"
+
+
+sizes = {
+    "2 currencies": ACCEPTABLE,
+    "1 currencies": FORBIDDEN("the table was shown before it was full"),
+    "0 currencies": FORBIDDEN("the table was shown before it was filled"),
+}
+
 first = Lab(
     "first",
     question="Does everybody who calls first see the full table?",
     sources=["prices.c"],
     actors=["currencies", "currencies"],
     mode="cold",
-    observe=lambda _, returned, _threads: f"{min(returned)} currencies",
-    outcomes={
-        "2 currencies": ACCEPTABLE,
-        "1 currencies": FORBIDDEN("the table was shown before it was full"),
-        "0 currencies": FORBIDDEN("the table was shown before it was filled"),
-    },
+    observe=fewest,
+    outcomes=sizes,
 )
 
 repaired = Lab(
@@ -65,4 +73,15 @@ repaired = Lab(
     actors=["latest", "update"],
     observe=look,
     outcomes=outcomes,
+)
+
+first_repaired = Lab(
+    "first_repaired",
+    question="Does everybody who calls first see the repaired table full?",
+    sources=["prices.c"],
+    flags=["-DREPAIRED"],
+    actors=["currencies", "currencies"],
+    mode="cold",
+    observe=fewest,
+    outcomes=sizes,
 )

@@ -58,15 +58,15 @@ latest(PyObject *self, PyObject *Py_UNUSED(ignored))
     PyObject *prices = ((Board *)self)->prices;
     PyObject *price;
     /* [latest] */
-#ifdef REPAIRED
+#ifndef REPAIRED
+    price = PyDict_GetItemString(prices, "ACME"); /* borrowed: the dict owns it */
+    RACE_POINT();
+    Py_XINCREF(price);
+#else
     if (PyDict_GetItemStringRef(prices, "ACME", &price) < 0) { /* ours from the start */
         return NULL;
     }
     RACE_POINT();
-#else
-    price = PyDict_GetItemString(prices, "ACME"); /* borrowed: the dict owns it */
-    RACE_POINT();
-    Py_XINCREF(price);
 #endif
     /* [latest] */
     return price == NULL ? PyErr_Format(PyExc_KeyError, "ACME") : price;
@@ -83,10 +83,26 @@ update(PyObject *self, PyObject *Py_UNUSED(ignored))
 
 static PyObject *table; /* made by the first call, then kept */
 
+#ifdef REPAIRED
+static PyMutex making;
+
+static PyObject *
+full_table(void)
+{
+    PyObject *fresh = PyDict_New();
+    if (fresh != NULL && (PyDict_SetItemString(fresh, "EUR", Py_True) < 0 ||
+                          PyDict_SetItemString(fresh, "USD", Py_True) < 0)) {
+        Py_CLEAR(fresh);
+    }
+    return fresh;
+}
+#endif
+
 static PyObject *
 currencies(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
     /* [currencies] */
+#ifndef REPAIRED
     if (table == NULL) {
         PyObject *fresh = PyDict_New();
         if (fresh == NULL) {
@@ -99,6 +115,18 @@ currencies(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
             return NULL;
         }
     }
+#else
+    PyMutex_Lock(&making); /* who comes second waits for the first */
+    if (table == NULL) {
+        PyObject *fresh = full_table();
+        RACE_POINT();
+        table = fresh; /* full before anybody sees it */
+    }
+    PyMutex_Unlock(&making);
+    if (table == NULL) {
+        return NULL;
+    }
+#endif
     return PyLong_FromSsize_t(PyDict_Size(table));
     /* [currencies] */
 }

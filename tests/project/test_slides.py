@@ -142,6 +142,20 @@ def test_notes_open_and_close_on_all_slides(page: Page) -> None:
     assert not note.is_visible()
 
 
+def test_a_window_that_the_browser_refuses_is_told_to_the_eyes_too(page: Page) -> None:
+    begin(page)
+    page.evaluate("() => { window.open = () => null; }")
+    page.keyboard.press("w")
+    said = page.locator(".slides-said")
+    expect(said).to_contain_text("allow it for this page")
+    box = said.bounding_box()
+    assert box
+    assert box["width"] > 200
+    page.keyboard.press("ArrowRight")
+    expect(said).to_contain_text("Slide 2")
+    assert (said.bounding_box() or {"width": 0})["width"] <= 1
+
+
 def test_full_screen_and_back(page: Page) -> None:
     begin(page)
     page.keyboard.press("f")

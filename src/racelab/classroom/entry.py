@@ -27,6 +27,8 @@ REASONS = (
 )
 UNITS = ("round", "repetition")
 MOST = 10**15
+#: An end of an interval that is not 0 is at least this: no race has so many rounds that it could be less.
+LEAST = 1e-18
 LONGEST_NAME = 40
 MOST_POINTS = 24
 WEEK_S = 7 * 24 * 3600
@@ -186,7 +188,10 @@ def _who(learner: str, name: str) -> dict[str, Any]:
 
 def _ends(rate: Rate | None) -> tuple[float, ...]:
     """Both ends of a rate's interval."""
-    return () if rate is None else _fitting((rate.low, rate.high), rate.failed, rate.runs)
+    if rate is None:
+        return ()
+    ends = tuple(end if end >= LEAST else 0.0 for end in (rate.low, rate.high))
+    return _fitting(ends, rate.failed, rate.runs)
 
 
 def _fitting(ends: tuple[float, ...], failed: int, runs: int) -> tuple[float, ...]:
@@ -307,8 +312,8 @@ def _range(name: str, value: object) -> None:
     if not isinstance(value, list) or len(value) not in (0, 2):
         raise ClassError(f"{name} is a list of two numbers, or an empty one.")
     for number in value:
-        if type(number) not in (int, float) or not 0 <= number <= 1:
-            raise ClassError(f"{name} has numbers from 0 to 1.")
+        if type(number) not in (int, float) or not (number == 0 or LEAST <= number <= 1):
+            raise ClassError(f"{name} has numbers from 0 to 1, and none so small as no race can tell.")
     if value != sorted(value):
         raise ClassError(f"{name} begins with its lower end.")
 
@@ -345,7 +350,10 @@ def _coherent(entry: Entry) -> None:
     whole = (entry.failed_repetitions, entry.repetitions)
     for ends, of in ((entry.interval, counted), (entry.repetition_interval, whole)):
         _must(not ends or _between(ends, *of), "The rate is not within its interval.")
-    _must(not (entry.inconclusive and entry.failed), "What has failed is not inconclusive.")
+    _must(
+        not (entry.inconclusive and (entry.failed or entry.failed_repetitions)),
+        "What has failed is not inconclusive.",
+    )
     if check:
         _must(not entry.inconclusive, "A check says so by its verdict.")
         _must(entry.verdict in VERDICTS, "The verdict is PASS, FAIL or INCONCLUSIVE.")

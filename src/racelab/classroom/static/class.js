@@ -217,13 +217,14 @@ const SCALES = [[1e-4, 1e2, "%"], [1e-7, 1e6, "per million"], [0, 1e9, "per bill
 
 /** A rate as racelab's tables say it, on the scale that suits `reference`; a bound is rounded away from what it claims. */
 function rateWords(value, reference, rounding = Math.round) {
+  if (value === 0) return "0";
   const [, scale, name] = SCALES.find(([floor]) => reference >= floor);
   return `${digits(value * scale, rounding, name === "%" ? 100 : Infinity)}\u00a0${name}`;
 }
 
 /** One decimal from 1 to 100, two significant digits below, and enough of them not to turn 99.99 into 100. */
 function digits(value, rounding, top) {
-  if (value === 0 || value === top) return String(value);
+  if (value === top) return String(value);
   const places = decimals(value, top);
   const slack = { ceil: -1e-9, floor: 1e-9, round: 0 }[rounding.name];
   const rounded = rounding(value * 10 ** places + slack) / 10 ** places;
@@ -233,7 +234,7 @@ function digits(value, rounding, top) {
 function decimals(value, top) {
   if (value >= top - 0.05 && value < top) return 1 - Math.floor(Math.log10(top - value));
   if (value >= 100) return 0;
-  return value >= 1 ? 1 : 1 - Math.floor(Math.log10(value));
+  return value >= 1 ? 1 : Math.min(20, 1 - Math.floor(Math.log10(value)));
 }
 
 /** The rate k of n and its interval, in words. */
@@ -496,7 +497,7 @@ function drawSeen({ rows, axes, radius, looks, calling, away }) {
   steps.push(`M${axes.x(1)} ${last}`);
   for (const row of order) {
     const at = axes.x(row.first || row.repetitions);
-    if (row.first) {
+    if (row.first && !inconclusive(row)) {
       unseen *= 1 - 1 / atRisk;
       steps.push(`L${at.toFixed(1)} ${last.toFixed(1)}`);
       last = axes.y(1 - unseen);
@@ -519,11 +520,11 @@ function drawSeen({ rows, axes, radius, looks, calling, away }) {
     const shape = silent ? struck(look, radius, `${text}, inconclusive`) : mark(look, radius, !row.first, text);
     put(axes, shape, x, y, away(row));
   }
-  const seen = rows.filter((r) => r.first).length;
+  const seen = telling.filter((r) => r.first).length;
   const without = rows.length - telling.length;
   return {
     text: `A mark is one learner, at the repetition that failed first; hollow: none has failed yet. ${seen} of ${telling.length} have seen it. `
-      + (runs ? `Dashed: 1 − (1 − p)^N with the class's own p, ${failed.toLocaleString("en")} of ${many(runs, "repetition")}, ${rateWords(p, p)}.` : "")
+      + (runs ? `Dashed: 1 − (1 − p)^N with the class's own p, ${failed.toLocaleString("en")} of ${many(runs, "repetition")}${p ? `, ${rateWords(p, p)}` : ""}.` : "")
       + (without ? `${STRUCK} ${without === 1 ? "It is" : `These ${without} are`} not counted.` : ""),
     head: ["Learner", "First failure", "Repetitions", "Machine"],
     table: rows.map((r) => [calling(r), r.first || (inconclusive(r) ? "inconclusive" : "none yet"), r.repetitions, machineOf(r)]),
@@ -766,7 +767,11 @@ function draw(anyway = false) {
     drawChoice(all, view, viewsOf(subject));
     $("plot-title").textContent = subject.label;
     drawLegend(subject, looks);
-    drawPlot(subject, view, looks, calling);
+    try {
+      drawPlot(subject, view, looks, calling);
+    } catch (error) {
+      console.error(error); // who is stuck is shown all the same
+    }
   }
   const called = callings();
   const found = standings();
