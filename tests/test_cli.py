@@ -218,6 +218,24 @@ def test_save_writes_a_script_that_runs_without_racelab(tmp_path: Path) -> None:
     assert "error(LookupError)  FORBIDDEN" in alone.stdout
 
 
+def test_a_script_that_cannot_be_written_changes_nothing_about_the_race(tmp_path: Path) -> None:
+    (tmp_path / "lk.py").write_text(
+        "import threading\nfrom racelab import ACCEPTABLE, Lab\nL = threading.Lock()\n"
+        "def act(s):\n    with L: s.append(1)\n"
+        "lab = Lab('lk', setup=list, actors=[act, act], observe=lambda s, r, t: str(len(s)), "
+        "outcomes={'3': ACCEPTABLE})\n"
+    )
+    target, plot = tmp_path / "repro.py", tmp_path / "plot.SVG"
+    done = run(
+        "race", str(tmp_path / "lk.py"), "--count", "1", "--rounds", "9", "--save", str(target), "--plot", str(plot),
+    )  # fmt: skip
+
+    assert done.returncode == 1, done.stderr
+    assert "racelab: no script: act uses L, a lock that a script cannot hold" in done.stderr
+    assert not target.exists()
+    assert "<svg" in plot.read_text()
+
+
 def test_a_script_of_a_race_that_showed_nothing_says_so(tmp_path: Path) -> None:
     target = tmp_path / "repro.py"
     done = run(

@@ -68,6 +68,18 @@ def test_endings_that_say_nothing_are_no_pass_and_no_failure(label: str) -> None
     assert Lab("x", actors=["a"], threads=[1]).grade(label).name == "NOT-RUN"
 
 
+@pytest.mark.parametrize("label", ["not-run", "gil-enabled"])
+def test_no_pattern_is_meant_for_endings_that_say_nothing(label: str) -> None:
+    def grade(outcome: str) -> str:
+        return Lab("x", actors=["a"], threads=[1], outcomes={outcome: ACCEPTABLE}).grade(label).name
+
+    assert [grade("*"), grade(f"{label[:3]}*"), grade(label)] == [
+        "NOT-RUN",
+        "NOT-RUN",
+        "ACCEPTABLE",
+    ]
+
+
 def test_actors_repeat_to_fill_but_never_the_maker() -> None:
     lab = Lab("x", actors=["read", Actor("write", made_by=True), "count"], threads=[3, 7])
 

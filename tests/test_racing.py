@@ -491,6 +491,39 @@ def test_exceptions_of_the_code_itself_stay_outcomes() -> None:
     assert race(later, count=1).forbidden == {"fine": 1, "observe-error(LookupError)": 19}
 
 
+#: One call alone is well; what its docstring says of its arguments is wrong, for Python passes none.
+BUSY = """#include <Python.h>
+static long calls;
+static PyObject *add(PyObject *Py_UNUSED(m), PyObject *Py_UNUSED(args)) {
+    if (__atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED) > 0) {
+        PyErr_SetString(PyExc_RuntimeError, "another call");
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+static PyMethodDef methods[] = {
+    {"add", add, METH_VARARGS, "add(self, item)\\n--\\n\\nAdd."}, {NULL, NULL, 0, NULL}};
+static PyModuleDef_Slot slots[] = {
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL}};
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, .m_name = "told_wrong", .m_methods = methods, .m_slots = slots};
+PyMODINIT_FUNC PyInit_told_wrong(void) { return PyModuleDef_Init(&module); }
+"""
+
+
+def test_a_docstring_that_is_wrong_is_no_mistake_of_the_lab() -> None:
+    """A signature may explain a call that has failed with TypeError, and says nothing of others."""
+    good = {"None, None": ACCEPTABLE}
+    lab = Lab("x", modules=["told_wrong"], actors=["add", "add"], outcomes=good, rounds=20)
+    seen = race(lab, modules=[compile(BUSY)], count=2)
+
+    assert (seen.exit_status, seen.rounds) == (1, 40), str(seen)
+    assert {"error(RuntimeError)"} == set(seen.forbidden)
+
+
 BODY = """#include <Python.h>
 #include <unistd.h>
 static int start(PyObject *m) { %s; return 0; }

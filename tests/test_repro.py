@@ -14,7 +14,7 @@ import pytest
 
 from racelab.lab import ACCEPTABLE, FORBIDDEN, Actor, Invariant, Lab, load_labs
 from racelab.racing import race
-from racelab.repro import save, script
+from racelab.repro import check_target, save, script
 from racelab.result import Result
 
 EXT = Path(__file__).resolve().parent.parent / "ext"
@@ -122,6 +122,57 @@ def test_a_file_of_somebody_else_stays(tmp_path: Path) -> None:
     assert mine.read_text() == "answer = 42\n"
     ours = save(tmp_path / "ours.py", lab, race(lab))
     assert save(ours, lab, race(lab)) == ours
+
+
+def test_files_of_somebody_else_beside_a_script_stay(tmp_path: Path) -> None:
+    """Found before anything is raced: `check_target` is asked first."""
+    target, folder = tmp_path / "ours.py", tmp_path / "ours_files"
+    lab = load_labs(EXT / "lost_update" / "lab.py")[0]
+    seen = race(lab, "broken", rounds=10, count=1)
+    folder.mkdir()
+    (folder / "lost_update_broken.c").write_text("int mine;\n")
+    with pytest.raises(ValueError, match=r"lost_update_broken\.c is not as racelab has left it"):
+        check_target(target)
+    assert (folder / "lost_update_broken.c").read_text() == "int mine;\n"
+
+    (folder / "lost_update_broken.c").unlink()
+    assert save(save(target, lab, seen), lab, seen) == target  # over its own files
+    (folder / "lost_update_broken.c").write_text("int changed;\n")
+    with pytest.raises(ValueError, match=r"lost_update_broken\.c is not as racelab has left it"):
+        save(target, lab, seen)
+    assert (folder / "lost_update_broken.c").read_text() == "int changed;\n"
+
+    (tmp_path / "plain_files").write_text("a file\n")
+    with pytest.raises(ValueError, match="plain_files is no folder that racelab has made"):
+        check_target(tmp_path / "plain.py")
+
+
+def test_two_sources_of_one_name_are_both_beside_the_script(tmp_path: Path) -> None:
+    for folder, text in (("a", MODULE), ("b", "int other(void) { return 1; }\n")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "twin.c").write_text(text)
+    lab = Lab(
+        "twins",
+        sources=[tmp_path / "a" / "twin.c", tmp_path / "b" / "twin.c"],
+        actors=["one", "one"],
+        outcomes={"*": ACCEPTABLE},
+    )
+    target = save(tmp_path / "repro.py", lab, race(lab, rounds=9, count=1))
+    texts = {path.read_text() for path in (tmp_path / "repro_files").glob("*.c")}
+
+    assert texts == {MODULE, "int other(void) { return 1; }\n"}
+    assert run_alone(target).returncode == 0
+
+
+MODULE = """\
+#include <Python.h>
+int other(void);
+static PyObject *one(PyObject *self, PyObject *unused) { return PyLong_FromLong(other()); }
+static PyMethodDef methods[] = {{"one", one, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
+static PyModuleDef_Slot slots[] = {{Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0, NULL}};
+static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, "twin", NULL, 0, methods, slots};
+PyMODINIT_FUNC PyInit_twin(void) { return PyModuleDef_Init(&def); }
+"""
 
 
 def odd(_state: object, returned: Sequence[int], _threads: int) -> str:

@@ -468,7 +468,9 @@ def _play_alone(prepared: _Prepared) -> None:
         for _ in range(actor.burst):
             try:
                 returned.append(call())
-            except Exception:  # an outcome, also where nothing is raced
+            except Exception as error:  # an outcome, also where nothing is raced
+                if isinstance(error, TypeError):
+                    _takes(prepared, actor, call)
                 return
     _alone_observe(lab, state, tuple(returned), len(prepared.cast))
 
@@ -491,9 +493,8 @@ def _type_name(state: Any) -> str:
 
 
 def _alone_actor(prepared: _Prepared, actor: Any, state: Any) -> Callable[[], Any]:
-    """The actor's call; a mistake where there is none, or where it does not take what it gets."""
+    """The actor's call; a mistake where there is none."""
     import functools
-    import inspect
 
     with_state = prepared.lab.setup is not None
     body, args = actor.body, actor.args
@@ -509,15 +510,25 @@ def _alone_actor(prepared: _Prepared, actor: Any, state: Any) -> Callable[[], An
         args = (state, *args)
     if not callable(body):
         raise _Mistake(f"actor {actor.label!r}: it is a {_type_name(body)} and cannot be called")
+    return functools.partial(body, *args)
+
+
+def _takes(prepared: _Prepared, actor: Any, call: Any) -> None:
+    """A mistake where a call that has failed does not take what it gets, by its own signature.
+
+    Asked of nothing but a TypeError: what an extension's docstring says of its arguments may be wrong.
+    """
+    import inspect
+
     try:
-        inspect.signature(body).bind(*args)
+        inspect.signature(call.func).bind(*call.args)
     except ValueError:  # it does not tell what it takes
         pass
     except TypeError as error:
-        gets = "the state" if with_state and not isinstance(actor.body, str) else "no state"
+        with_state = prepared.lab.setup is not None and not isinstance(actor.body, str)
+        gets = "the state" if with_state else "no state"
         more = f" and {len(actor.args)} of args" if actor.args else ""
         raise _Mistake(f"actor {actor.label!r}: it gets {gets}{more}: {error}") from error
-    return functools.partial(body, *args)
 
 
 def _alone_observe(lab: Any, state: Any, returned: tuple[Any, ...], threads: int) -> None:

@@ -136,7 +136,8 @@ class Lab:
             and so on; with bursts of 3 and 1 it has four entries, and the last is the second actor's.
         observe_key: attributes of the state that a callable `observe` depends on, and on nothing else
             but the returned values. It is then called once per distinct combination: much faster.
-        outcomes: label to grade; a ``*`` in a label stands for anything. Undeclared is FORBIDDEN.
+        outcomes: label to grade; a ``*`` in a label stands for anything, but for "not-run" and
+            "gil-enabled", which say nothing about the code. Undeclared is FORBIDDEN.
         mode: "rounds" (many rounds, one process), "cold" (one round per process), "hang".
         rounds, count, seconds: defaults for a run; see `race`.
         stall_s: seconds without progress and without CPU time that count as a deadlock.
@@ -307,11 +308,11 @@ class Lab:
         found = self.outcomes.get(label)
         if found is not None:
             return found
+        if label.partition("(")[0] in _NOT_RUN:  # no pattern is meant for these
+            return NOT_RUN
         for pattern, grade in self.outcomes.items():
             if "*" in pattern and fits(pattern, label):
                 return grade
-        if label.partition("(")[0] in _NOT_RUN:
-            return NOT_RUN
         return FORBIDDEN("not declared by the lab")
 
 

@@ -313,7 +313,9 @@ def _range(name: str, value: object) -> None:
         raise ClassError(f"{name} is a list of two numbers, or an empty one.")
     for number in value:
         if type(number) not in (int, float) or not (number == 0 or LEAST <= number <= 1):
-            raise ClassError(f"{name} has numbers from 0 to 1, and none so small as no race can tell.")
+            raise ClassError(
+                f"{name} has numbers from 0 to 1, and none so small as no race can tell."
+            )
     if value != sorted(value):
         raise ClassError(f"{name} begins with its lower end.")
 
