@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import inspect
+import itertools
+import json
 import re
 import shutil
 import sys
@@ -23,9 +26,12 @@ __all__ = ["check_target", "interpreter_of", "save", "script"]
 
 #: First line of every script that we write: what lacks it is somebody else's, and is never overwritten.
 MARKER = "# Written by racelab to show a race again. racelab may overwrite this file."
+#: Start of the line that lists what we put into the folder beside a script, each with its SHA-256.
+_LIST = "# Beside it: "
+_HEAD_LINES = 3
 
 _TEMPLATE = '''\
-{marker}
+{head}
 """{about}
 
 Stand-alone: needs Python and the module, nothing else. It shows the race more slowly than racelab,
@@ -215,7 +221,8 @@ def save(
     They go with their sources into a folder named after the script: ``races/race_add_files/``.
 
     Args:
-        path: where the script goes. A file that we did not write is never overwritten.
+        path: where the script goes. A file that we did not write, or that was changed since, is never
+            overwritten; nor is one in the folder beside it.
         lab: what was raced.
         result: what came of it; also if nothing forbidden was seen.
         modules: what the race was given besides the lab's own.
@@ -227,9 +234,13 @@ def save(
     target = Path(path)
     check_target(target)
     text = script(lab, result, target.name)
+    named = _named(_needed(lab, result, modules, text))
     try:
-        target.write_text(text, encoding="utf-8")
-        _put_beside(target, _needed(lab, result, modules, text))
+        listed = {name: _digest(file) for name, file in named.items()}
+        head = f"{MARKER}\n{_LIST}{json.dumps(listed, sort_keys=True)}"
+        # The list first: what we put beside it must be known as ours even if the disk is full then.
+        target.write_text(text.replace(MARKER, head, 1), encoding="utf-8")
+        _put_beside(target, named)
     except OSError as error:
         raise ValueError(
             f"{error.filename or target} cannot be written: {error.strerror}."
@@ -241,7 +252,8 @@ def check_target(path: str | Path) -> None:
     """Refuse a place that a script cannot go to, before a race is run for it.
 
     Raises:
-        ValueError: the folder is not there, or the file is not one that we wrote.
+        ValueError: the folder is not there, the file is not one that we wrote, or a file in the folder
+            beside it is not as we left it.
     """
     target = Path(path)
     if not target.parent.is_dir():
@@ -250,15 +262,36 @@ def check_target(path: str | Path) -> None:
         )
     try:
         with target.open(encoding="utf-8", errors="replace") as file:
-            first = file.readline().rstrip()
+            head = [line.rstrip("\n") for line in itertools.islice(file, _HEAD_LINES)]
     except FileNotFoundError:
-        return
+        head = [MARKER]
     except OSError as error:
         raise ValueError(f"{target} cannot be written: {error.strerror}.") from error
-    if first != MARKER:
+    if head[:1] != [MARKER]:
         raise ValueError(
             f"{target} was not written by racelab and stays as it is: give another name."
         )
+    listed = next((line.removeprefix(_LIST) for line in head if line.startswith(_LIST)), "{}")
+    _check_folder(_folder_of(target), json.loads(listed))
+
+
+def _check_folder(folder: Path, listed: dict[str, str]) -> None:
+    """Refuse a folder that holds anything but what we have put there."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise ValueError(f"{folder} is no folder that racelab has made: give another name.")
+    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if not file.is_file() or listed.get(file.name) != _digest(file):
+            raise ValueError(
+                f"{file} is not as racelab has left it and stays as it is: move it away, or give another name."
+            )
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _folder_of(target: Path) -> Path:
+    return target.with_name(f"{target.stem}_files")
 
 
 def _needed(
@@ -286,15 +319,27 @@ def _beside(lab: Lab) -> Iterator[Path]:
                 break
 
 
-def _put_beside(target: Path, needed: list[tuple[Path, list[Path]]]) -> None:
-    for module, sources in needed:
-        folder = target.with_name(f"{target.stem}_files")
+def _named(needed: list[tuple[Path, list[Path]]]) -> dict[str, Path]:
+    """What goes into the folder, by its name there: sources of one name get a number, modules cannot."""
+    named = {module.name: module for module, _ in needed}
+    for source in (source for _, sources in needed for source in sources if source.is_file()):
+        ends = itertools.chain([""], (f"_{number}" for number in itertools.count(2)))
+        for end in ends:
+            name = f"{source.stem}{end}{source.suffix}"
+            if named.setdefault(name, source).resolve() == source.resolve():
+                break
+    return named
+
+
+def _put_beside(target: Path, named: dict[str, Path]) -> None:
+    folder = _folder_of(target)
+    if named:
         folder.mkdir(exist_ok=True)
-        for file in (module, *(source for source in sources if source.is_file())):
-            # Not over the file in place: a process that has it loaded would lose its code.
-            fresh = folder / f".{file.name}.new"
-            shutil.copyfile(file, fresh)
-            fresh.replace(folder / file.name)
+    for name, file in named.items():
+        # Not over the file in place: a process that has it loaded would lose its code.
+        fresh = folder / f".{name}.new"
+        shutil.copyfile(file, fresh)
+        fresh.replace(folder / name)
 
 
 def _module_of(lab: Lab, result: Result) -> Built | None:
@@ -323,7 +368,7 @@ def script(lab: Lab, result: Result, file: str = "repro.py") -> str:
     setup = writer.setup(lab)
     observe = writer.observe(lab)
     return _TEMPLATE.format(
-        marker=MARKER,
+        head=MARKER,
         about=_quoted(f"{result.title}: {lab.question or 'a race'}"),
         file=file,
         files=f"{Path(file).stem}_files",
