@@ -224,17 +224,7 @@ def _race(options: argparse.Namespace) -> int:
     )
     print(json.dumps(result.as_json()) if options.json else result)
     if options.save:
-        from racelab.repro import interpreter_of, save
-
-        save(options.save, lab, result)
-        if not options.json:
-            words = shlex.join([interpreter_of(result), options.save])
-            doubt = (
-                ""
-                if result.forbidden
-                else "nothing forbidden was seen; script written all the same. "
-            )
-            print(f"\n{doubt}wrote {options.save}: run it with `{words}`")
+        _save_script(options, lab, result)
     if options.plot:
         _save_figure(result.plot(), options.plot)
     if options.lab == lab.name:  # of the book; what people race of their own is their own affair
@@ -242,6 +232,24 @@ def _race(options: argparse.Namespace) -> int:
 
         hand_in(result)
     return result.exit_status
+
+
+def _save_script(options: argparse.Namespace, lab: Any, result: Any) -> None:
+    """Write the script; that it cannot be written is said, and changes nothing about what was seen."""
+    from racelab.build import BuildError
+    from racelab.repro import interpreter_of, save
+
+    try:
+        save(options.save, lab, result)
+    except (BuildError, OSError, ValueError) as error:
+        print(f"racelab: no script: {error}", file=sys.stderr)
+        return
+    if not options.json:
+        words = shlex.join([interpreter_of(result), options.save])
+        doubt = (
+            "" if result.forbidden else "nothing forbidden was seen; script written all the same. "
+        )
+        print(f"\n{doubt}wrote {options.save}: run it with `{words}`")
 
 
 def _add_scan(commands: Any) -> None:
@@ -298,7 +306,7 @@ def _scan(options: argparse.Namespace) -> int:
 def _check_figure(path: str) -> None:
     """Refuse a place or a format that a figure cannot have, before a race is run for it."""
     target = Path(path)
-    if target.suffix not in FIGURES:
+    if target.suffix.lower() not in FIGURES:
         raise ValueError(
             f"--plot {path}: end the name in {', '.join(FIGURES[:-1])} or {FIGURES[-1]}."
         )
