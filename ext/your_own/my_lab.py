@@ -7,7 +7,7 @@ PRICES = ("4711.50", "4712.50")
 
 
 def look(_board, returned, _threads):
-    """`returned` holds what the first actor's calls returned, then the second's."""
+    """`returned`: what the first actor's calls returned, then the second's."""
     return "a price" if returned[0] in PRICES else "no price"
 
 

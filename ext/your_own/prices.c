@@ -59,7 +59,7 @@ latest(PyObject *self, PyObject *Py_UNUSED(ignored))
     PyObject *price;
     /* [latest] */
 #ifndef REPAIRED
-    price = PyDict_GetItemString(prices, "ACME"); /* borrowed: the dict owns it */
+    price = PyDict_GetItemString(prices, "ACME"); /* borrowed */
     RACE_POINT();
     Py_XINCREF(price);
 #else
