@@ -554,7 +554,8 @@ def _files_of_callables(lab: Lab) -> dict[str, str]:
 class _Seen:
     """What one child has shown: for each run the core's facts, and how the child ended.
 
-    `early` says of a "not-run" that it is a crash, a hang or an exit before anything was raced.
+    `early` says of a "not-run" that it is a crash, a hang or an exit before anything was raced; `time_up` of a
+    "hang" that it has met the time limit, and nothing worse. The first `finished` of the runs came to their end.
     """
 
     ending: Ending
@@ -563,6 +564,8 @@ class _Seen:
     note: str
     raced: bool
     early: bool = False
+    time_up: bool = False
+    finished: int = 0
 
 
 class Tally:
@@ -737,6 +740,7 @@ def _classify(child: Watched, tally: Tally, plan: _Plan, job: Mapping[str, Any])
     ending = ending_of(child)
     events = parse_events(child.events.text())
     runs = [event["facts"] for event in events if event["event"] == "run"]
+    finished = len(runs)
     begun = sum(1 for event in events if event["event"] == "begin")
     if begun > len(runs) or (not begun and ending.outcome != "ok"):
         left = tally.read()  # the run that was cut off has left its finished rounds behind
@@ -764,7 +768,8 @@ def _classify(child: Watched, tally: Tally, plan: _Plan, job: Mapping[str, Any])
         note = "\n".join([*(r.short() for r in ending.reports if r.tool == "debug"), note])
     raced = bool(first_event(events, "ready"))
     note = f"{label}: {note}".strip() if note else ""
-    return _Seen(ending, label, tuple(runs), note, raced, bool(early))
+    time_up = label == "hang" and child.ended_by_us == "limit"
+    return _Seen(ending, label, tuple(runs), note, raced, bool(early), time_up, finished)
 
 
 def _early_end(
@@ -1233,7 +1238,8 @@ class Scan:
         points: one dict per offset: offset_ns, hits (forbidden rounds), rounds. A positive offset
             delays the first thread, a negative one all the others.
         skew_ns: p50 and p95 of the release skew meanwhile: what the harness itself blurs.
-        ended: endings other than "ok", with their counts; their rounds are counted as hits.
+        ended: endings other than "ok", with their counts; their rounds are counted as hits, but for
+            "out of time": an offset whose rounds did not all fit into a repetition's time limit.
         widened: whether race points were held open.
     """
 
@@ -1292,6 +1298,9 @@ class Scan:
                 f"the harness itself: release skew p50 {self.skew_ns['p50']:.0f} ns, "
                 f"p95 {self.skew_ns['p95']:.0f} ns"
             )
+        if self.ended:
+            said = ", ".join(f"{label}: {count:,}" for label, count in self.ended.items())
+            lines.append(f"ended early: {said}")
         return "\n".join(lines)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
@@ -1331,9 +1340,10 @@ def scan_offsets(
         lab, variant, threads, gil, widen, python, modules, progress: as for `race`.
         offsets_ns: delays to try, ns; negative ones delay the others. Default: 0 to 2 us, both ways.
         rounds: rounds for each offset in each repetition.
-        count: repetitions: child processes, each of which goes through all offsets.
+        count: repetitions: each goes through all offsets, in one child process unless that ends early.
         release: "tsc" by default: it blurs the window least.
-        timeout_s: limit for one repetition.
+        timeout_s: limit for one child process. The offset at which its time was up is tried again in a
+            child of its own; that is no hit.
 
     Raises:
         As `race`.
@@ -1391,22 +1401,27 @@ def _scan(plan: _Plan, bench: _Bench, offsets: list[float], progress: bool | Non
         for number in range(plan.count):
             todo = offsets.copy()
             order.shuffle(todo)  # so that a drift of the machine is not taken for a peak
-            tries = 0
-            while todo and tries < len(offsets):
+            while todo:
                 runs = [{**_run(plan, ()), "offsets_ns": _delays(ns, plan.threads)} for ns in todo]
                 one = _one(plan, starter, bench.job(plan, runs), tally, threading.Event())
                 if not rounds:
                     one = _unless_mistaken(plan, bench, one)
+                if one.time_up and one.finished:
+                    # Those before it have used up the time: what was cut off gets all of the next child's.
+                    one = replace(one, runs=one.runs[: one.finished])
                 _add_scan(plan.lab, one, todo, hits, rounds)
                 bins += [_bins(facts) for facts in one.runs]
                 if one.label == "ok":
                     break
+                if one.time_up:
+                    ended.update([] if one.finished else ["out of time"])
+                    todo = todo[max(1, one.finished) :]
+                    continue
                 ended[one.label] += 1
                 if _grade(plan.lab, one.label).name == "NOT-RUN":
                     raise RaceError(f"{plan.title} cannot be scanned: {one.note or one.label}")
                 # A crash ends the process, not the scan: go on behind the offset that it met.
                 todo = todo[max(1, len(one.runs)) :]
-                tries += 1
             shown.update(number + 1)
     points = tuple(
         {"offset_ns": ns, "hits": float(hits[ns]), "rounds": float(rounds[ns])} for ns in offsets
@@ -1421,6 +1436,8 @@ def _add_scan(
         seen = _rounds_of(facts)
         rounds[ns] += sum(seen.values())
         hits[ns] += sum(n for label, n in seen.items() if lab.grade(label).name == "FORBIDDEN")
+    if one.time_up:  # slow is not wrong
+        return
     if one.label != "ok" and _grade(lab, one.label).name == "FORBIDDEN":
         ns = todo[max(0, len(one.runs) - 1)]
         hits[ns] += 1
