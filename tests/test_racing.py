@@ -653,16 +653,60 @@ PyMODINIT_FUNC PyInit_%s(void) { return PyModuleDef_Init(&module); }
         ("pointed", '#include "racelab/race_point.h"', "RACE_POINT()", True),
     ],
 )
-def test_widening_what_has_no_race_point_changes_nothing_and_says_so(
+def test_widening_what_has_no_race_point_says_so(
     name: str, include: str, does: str, held: bool
 ) -> None:
     built = compile(POINT % (include, does, name, name))
     lab = Lab("x", modules=[name], actors=["point"] * 2, outcomes={"None, None": ACCEPTABLE})
     seen = race(lab, modules=[built], widen=True, rounds=5, count=1)
+    scan = scan_offsets(
+        lab, modules=[built], widen=True, offsets_ns=[0, 50], rounds=5, count=1, release="barrier"
+    )
 
-    assert (seen.race_points, seen.widened) == (held, held)
+    said = f"no race point found in the file of {name}: --widen"
+    assert (seen.race_points, seen.widened, scan.widened) == (held, True, True)
     assert ("Widened: race points were held open" in str(seen)) is held
-    assert (f"{name} has no RACE_POINT(): --widen" in str(seen)) is not held
+    assert (said in str(seen), said in str(scan)) == (not held, not held)
+    assert bool(scan.as_json()["notes"]) is not held
+
+
+def test_race_points_of_what_a_module_links_are_held_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are in no file that we look into; but the calibration is not widened on their account."""
+    library = tmp_path / "liblinked.so"
+    (tmp_path / "linked.c").write_text(
+        '#include "racelab/race_point.h"\n'
+        "int held(void); int held(void) { RACE_POINT(); return racelab_widen_state == 2; }\n"
+    )
+    include = Path(racing.__file__).parent.parent
+    make = [
+        "cc",
+        "-shared",
+        "-fPIC",
+        f"-I{include}",
+        str(tmp_path / "linked.c"),
+        "-o",
+        str(library),
+    ]
+    subprocess.run(make, check=True, timeout=60)
+    says = "if (held()) { Py_RETURN_TRUE; }"
+    built = compile(
+        POINT % ("int held(void);", says, "links", "links"),
+        flags=[f"-L{tmp_path}", "-llinked", f"-Wl,-rpath,{tmp_path}"],
+    )
+    asked = []
+    monkeypatch.setattr(racing, "_calibrations", {})
+    monkeypatch.setattr(
+        racing, "_ask_calibration", lambda plan, _: asked.append(plan.widen) or True
+    )
+    lab = Lab("x", modules=["links"], actors=["point"] * 2, outcomes={"*": ACCEPTABLE})
+    outcomes = [
+        race(lab, modules=[built], widen=w, rounds=5, count=1).outcomes for w in (True, False)
+    ]
+
+    assert outcomes == [{"True, True": 5}, {"None, None": 5}]
+    assert asked == [False]
 
 
 @needs_free_threading

@@ -295,6 +295,7 @@ def test_gil_and_widening_are_said() -> None:
     [
         ({}, "says nothing by itself; try --widen.", "broken half"),
         ({"race_points": False}, "no RACE_POINT() that --widen could hold open", "try --widen"),
+        ({"widened": True, "race_points": False}, "no RACE_POINT() that", "broken half"),
         ({"widened": True, "variant": "fixed"}, "look at the broken half, widened too", "try"),
         ({"widened": True, "variant": None}, "says nothing by itself.", "broken half"),
         ({"gil": True}, "with the GIL on, threads take turns", "--widen"),

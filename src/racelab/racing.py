@@ -214,10 +214,7 @@ def race(
     )
     plan = replace(plan, guard=guard)
     bench = _Bench(plan, modules)
-    notes: list[str] = []
-    if plan.widen and bench.race_points is False:
-        plan = replace(plan, widen=False)
-        notes.append(_no_race_point(bench))
+    notes = _no_race_point(plan, bench)
     if search:
         plan, note = _search(plan, bench)
         notes.append(note)
@@ -409,11 +406,18 @@ def _have_race_points(
     return any(b"RACELAB_WIDEN" in Path(path).read_bytes() for path in paths)
 
 
-def _no_race_point(bench: _Bench) -> str:
-    return (
-        f"{bench.imports[0]} has no RACE_POINT(): --widen (widen=True) changed nothing. Put "
-        '#include "racelab/race_point.h" at its top and RACE_POINT() into the window.'
-    )
+def _no_race_point(plan: _Plan, bench: _Bench) -> list[str]:
+    """What to say where race points shall be held open, and none is in the files that we can look into.
+
+    Held open they are all the same: what the module links, or loads, may have some.
+    """
+    if not plan.widen or bench.race_points is not False:
+        return []
+    return [
+        f"no race point found in the file of {bench.imports[0]}: --widen (widen=True) holds open those of the "
+        'libraries that it uses, if any. Put #include "racelab/race_point.h" at its top and RACE_POINT() into '
+        "the window."
+    ]
 
 
 def _any_job(plan: _Plan) -> dict[str, Any]:
@@ -1191,6 +1195,10 @@ def _calibrated(plan: _Plan, bench: _Bench) -> bool:
     """As `calibrate`, under the settings of a race; asked once per process and settings if it shows."""
     if plan.sanitizer:
         return True  # a sanitizer needs both accesses, not a lost race
+    if (
+        bench.race_points is False
+    ):  # what shows where a window is held open says nothing of those that are not
+        plan = replace(plan, widen=False)
     key = (plan.python, plan.gil, plan.widen, plan.release, plan.threads, _affinity())
     if not _calibrations.get(key):
         _calibrations[key] = _ask_calibration(plan, bench.core)
@@ -1241,6 +1249,7 @@ class Scan:
         ended: endings other than "ok", with their counts; their rounds are counted as hits, but for
             "out of time": an offset whose rounds did not all fit into a repetition's time limit.
         widened: whether race points were held open.
+        notes: sentences that belong to it.
     """
 
     title: str
@@ -1248,6 +1257,7 @@ class Scan:
     skew_ns: Mapping[str, float] | None
     ended: Mapping[str, int]
     widened: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def best_ns(self) -> float:
@@ -1276,6 +1286,7 @@ class Scan:
             "width_ns": self.width_ns,
             "ended": dict(self.ended),
             "widened": self.widened,
+            "notes": list(self.notes),
         }
 
     def __str__(self) -> str:
@@ -1301,6 +1312,7 @@ class Scan:
         if self.ended:
             said = ", ".join(f"{label}: {count:,}" for label, count in self.ended.items())
             lines.append(f"ended early: {said}")
+        lines += [f"note: {text}" for text in self.notes]
         return "\n".join(lines)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
@@ -1426,7 +1438,9 @@ def _scan(plan: _Plan, bench: _Bench, offsets: list[float], progress: bool | Non
     points = tuple(
         {"offset_ns": ns, "hits": float(hits[ns]), "rounds": float(rounds[ns])} for ns in offsets
     )
-    return Scan(plan.title, points, skew_summary(merge_bins(bins)), dict(ended), plan.widen)
+    skew = skew_summary(merge_bins(bins))
+    notes = tuple(_no_race_point(plan, bench))
+    return Scan(plan.title, points, skew, dict(ended), plan.widen, notes)
 
 
 def _add_scan(

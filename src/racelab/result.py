@@ -330,8 +330,13 @@ class Result:
                 f"{_many(left_out, 'repetition')} could not run, and the race ended there: it is no clean run."
             )
         if self.widened:
+            where = (
+                "those of its libraries alone, if any"
+                if self.race_points is False
+                else "race points"
+            )
             said.append(
-                "Widened: race points were held open. This shows that a window is there, not how often it is hit."
+                f"Widened: {where} were held open. This shows that a window is there, not how often it is hit."
             )
         if self.calibration_silent:
             said.append(
@@ -346,14 +351,14 @@ class Result:
             if not self.gil_enabled_by:
                 return ": with the GIL on, threads take turns. Race with it off."
             return ": with the GIL on, threads take turns. Try it without: --gil 0 (gil=0)."
-        if self.widened:
-            fixed = self.variant is not None and self.variant.startswith("fixed")
-            return "; look at the broken half, widened too." if fixed else "."
         if self.race_points is False:
             return (
                 ". The module has no RACE_POINT() that --widen could hold open: put one into the window "
                 '(#include "racelab/race_point.h"), or try --sanitizer thread.'
             )
+        if self.widened:
+            fixed = self.variant is not None and self.variant.startswith("fixed")
+            return "; look at the broken half, widened too." if fixed else "."
         return "; try --widen."
 
     def _remarks(self) -> list[str]:
