@@ -164,6 +164,81 @@ def test_two_sources_of_one_name_are_both_beside_the_script(tmp_path: Path) -> N
     assert run_alone(target).returncode == 0
 
 
+SEVERAL = """\
+from functools import wraps
+from time import sleep
+from racelab import ACCEPTABLE, Actor, Lab
+
+def lab(name, *actors, **more):
+    return Lab(name, actors=actors, **{"setup": list, "observe": lambda s, r, t: str(sorted(s)),
+               "outcomes": {"[1, 2]": ACCEPTABLE}, **more})
+
+def twice(n):
+    def act(s): s.append(n)
+    return act
+
+def plain(f):
+    @wraps(f)
+    def wrapper(s): return f(s)
+    return wrapper
+
+class State(list):
+    time = 0
+
+class Two:
+    def act(self, s): s.append(2)
+
+put = lambda s, n: s.append(n)
+
+@plain
+def decorated(s): put(s, 1); sleep(0)
+
+def second(s, n=len([1, 2])): put(s, n)
+
+two = lab("two", lambda s: s.append(1), lambda s: s.append(2))
+inner = lab("inner", lambda s: (lambda s: s.append(1))(s), lambda s: (lambda s: s.append(2))(s))
+defaults = lab("defaults", *[lambda s, n=n: s.append(n) for n in (1, 2)])
+aliases = lab("aliases", decorated, second)
+arguments = lab("arguments", Actor(put, args=(1,)), Actor(put, args=(2,)))
+closures = lab("closures", twice(1), twice(2))
+lambdas = lab("lambdas", *[(lambda n: lambda s: s.append(n))(n) for n in (1, 2)])
+local = lab("local", Actor(put, args=(1,)), Actor(put, args=(2,)), setup=State)
+bound = lab("bound", twice(1), Two().act)
+"""
+
+
+@pytest.mark.parametrize("name", ["two", "inner", "defaults", "aliases", "arguments"])
+def test_a_script_runs_what_was_raced(name: str, tmp_path: Path) -> None:
+    (tmp_path / "several.py").write_text(SEVERAL)
+    lab = next(lab for lab in load_labs(tmp_path / "several.py") if lab.name == name)
+    seen = race(lab, rounds=20, count=1)
+    alone = run_alone(save(tmp_path / "repro.py", lab, seen))
+
+    assert seen.outcomes == {"[1, 2]": 20}
+    assert alone.returncode == 0, alone.stdout + alone.stderr
+    assert alone.stdout.endswith("  [1, 2]\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("closures", "act would mean two different things in the script"),
+        ("lambdas", "n would mean two different things in the script"),
+        ("local", "the script needs State from racelab_lab_.*, which .* does not find"),
+        ("bound", "bound method Two.act .* cannot be written into a script"),
+    ],
+)
+def test_what_a_script_would_get_wrong_is_refused(name: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "several.py").write_text(SEVERAL)
+    lab = next(lab for lab in load_labs(tmp_path / "several.py") if lab.name == name)
+    seen = race(lab, rounds=20, count=1)
+
+    assert seen.outcomes == {"[1, 2]": 20}
+    with pytest.raises(ValueError, match=said):
+        save(tmp_path / "repro.py", lab, seen)
+    assert not (tmp_path / "repro.py").exists()
+
+
 MODULE = """\
 #include <Python.h>
 int other(void);

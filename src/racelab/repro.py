@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import ast
+import dis
 import hashlib
+import importlib
 import inspect
 import itertools
 import json
 import re
 import shutil
+import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
 from racelab.build import Built, compile, loaded_modules
 from racelab.lab import Actor, Invariant, Lab
@@ -44,6 +47,7 @@ whose C core releases threads more sharply, and it may crash or hang: that is wh
 
 from __future__ import annotations
 
+import collections
 import importlib
 import importlib.util
 import os
@@ -52,7 +56,6 @@ import sys
 import sysconfig
 import threading
 import time
-from collections import Counter
 from pathlib import Path
 
 ARGUMENTS = sys.argv[1:] if __name__ == "__main__" else []
@@ -170,7 +173,7 @@ def race_until_seen():
     """Race until something forbidden was seen, or the time is over."""
     if getattr(sys, "_is_gil_enabled", lambda: True)():
         print("The GIL is on: most races of native code will not show.")
-    seen = Counter()
+    seen = collections.Counter()
     end = time.monotonic() + SECONDS
     while True:
         race_batch(seen)
@@ -196,7 +199,27 @@ _OWN = {
     "bursts_of",
     "observe_round",
     *re.findall(r"^def (\w+)", _TEMPLATE, re.M),
+    *re.findall(r"^([A-Z]+) = ", _TEMPLATE, re.M),
 }
+#: What the script imports: a lab may mean the same by these names, and nothing else.
+_IMPORTED = {
+    **{
+        name: importlib.import_module(name)
+        for name in re.findall(r"^import (\w+)$", _TEMPLATE, re.M)
+    },
+    "Path": Path,
+}
+
+_WHICH_ARE_NOT_THERE = """
+import importlib.util, sys
+for name in sys.argv[1:]:
+    try:
+        found = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        found = None
+    if found is None:
+        print(name)
+"""
 
 _INVARIANT = '''
 
@@ -233,8 +256,14 @@ def save(
     """
     target = Path(path)
     check_target(target)
-    text = script(lab, result, target.name)
+    text, imports = _write(lab, result, target.name)
     named = _named(_needed(lab, result, modules, text))
+    beside = {name.partition(".")[0] for name in named}
+    _must_be_there(
+        {where: what for where, what in imports.items() if where not in beside},
+        interpreter_of(result),
+        target.parent,
+    )
     try:
         listed = {name: _digest(file) for name, file in named.items()}
         head = f"{MARKER}\n{_LIST}{json.dumps(listed, sort_keys=True)}"
@@ -246,6 +275,21 @@ def save(
             f"{error.filename or target} cannot be written: {error.strerror}."
         ) from error
     return target
+
+
+def _must_be_there(imports: dict[str, str], python: str, folder: Path) -> None:
+    """Refuse a script that could not start: ask its interpreter, from its folder, for what it imports."""
+    if not imports:
+        return
+    asked = subprocess.run(
+        [python, "-c", _WHICH_ARE_NOT_THERE, *imports],
+        cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    for where in asked.stdout.splitlines():
+        raise ValueError(
+            f"the script needs {imports[where]} from {where}, which {python} does not find from {folder}: "
+            "use a function that makes it, or put it into a module that is installed."
+        )
 
 
 def check_target(path: str | Path) -> None:
@@ -360,6 +404,11 @@ def script(lab: Lab, result: Result, file: str = "repro.py") -> str:
     Raises:
         ValueError: a callable's source cannot be found, or it depends on what cannot be written down.
     """
+    return _write(lab, result, file)[0]
+
+
+def _write(lab: Lab, result: Result, file: str) -> tuple[str, dict[str, str]]:
+    """The script's text, and what it imports on behalf of the lab: module to what is wanted of it."""
     writer = _Writer()
     cast = lab.cast(result.threads)
     built = _module_of(lab, result)
@@ -367,7 +416,7 @@ def script(lab: Lab, result: Result, file: str = "repro.py") -> str:
     actors = [writer.actor(lab, actor) for actor in cast]
     setup = writer.setup(lab)
     observe = writer.observe(lab)
-    return _TEMPLATE.format(
+    text = _TEMPLATE.format(
         head=MARKER,
         about=_quoted(f"{result.title}: {lab.question or 'a race'}"),
         file=file,
@@ -379,12 +428,13 @@ def script(lab: Lab, result: Result, file: str = "repro.py") -> str:
         cold=result.mode == "cold",
         grades={label: grade.name for label, grade in lab.outcomes.items()},
         free_threaded=result.gil is False,
-        definitions="\n\n".join(writer.definitions.values()),
+        definitions="\n\n".join([*writer.definitions.values(), *writer.aliases]),
         setup=setup,
         actors=", ".join(actors),
         bursts=[actor.burst for actor in cast],
         observe=observe,
     )
+    return text, writer.imports
 
 
 def interpreter_of(result: Result) -> str:
@@ -407,10 +457,13 @@ def _seen(result: Result) -> Iterator[str]:
 
 
 class _Writer:
-    """Collects the definitions that the lab's callables need."""
+    """Collects the definitions that the lab's callables need; one name means one thing, or it refuses."""
 
     def __init__(self) -> None:
         self.definitions: dict[str, str] = {}
+        self.aliases: list[str] = []  # last in the script: what they name is defined by then
+        self.imports: dict[str, str] = {}
+        self.held: dict[str, Any] = dict(_IMPORTED)
 
     def setup(self, lab: Lab) -> str:
         """An expression for a callable without arguments."""
@@ -424,6 +477,12 @@ class _Writer:
 
     def actor(self, lab: Lab, actor: Actor) -> str:
         """An expression for a callable of one argument, the state."""
+        for value in actor.args:
+            if not _is_literal(value):
+                raise ValueError(
+                    f"the argument {value!r} of {actor.label} cannot be written into a script; "
+                    "make it in the setup."
+                )
         more = "".join(f", {value!r}" for value in actor.args)
         if isinstance(actor.body, str):
             where = "state" if lab.setup is not None else "module"
@@ -452,58 +511,133 @@ class _Writer:
             body = f"{self.reference(lab.observe)}(state, returned, threads)"
         return f"\n\ndef observe_round(state, returned, threads):\n    return {body}"
 
-    def reference(self, function: Any) -> str:
-        """The name of a callable, defined at the top of the script."""
+    def reference(self, function: Any, wanted: str | None = None) -> str:
+        """The name of a callable, defined at the top of the script; `wanted` is a further name for it."""
         if not isinstance(function, FunctionType):
-            where = getattr(function, "__module__", None)
-            name = getattr(function, "__qualname__", "")
-            if not where or not name or "<" in name:
-                raise ValueError(f"{function!r} cannot be written into a script; use a function.")
-            self.definitions.setdefault(where, f"import {where}")
-            return name if where == "builtins" else f"{where}.{name}"
-        name = (
-            function.__name__
-            if function.__name__.isidentifier()
-            else f"function_{len(self.definitions)}"
-        )
-        if name in _OWN:
-            raise ValueError(
-                f"the script has a {name} of its own: give your function another name."
-            )
-        if name not in self.definitions:
+            return self._imported(function)
+        name = next((name for name, held in self.held.items() if _same(held, function)), None)
+        if name is None:
+            own = function.__code__.co_name
+            name = own if own.isidentifier() else wanted or self._fresh()
+            self._claim(name, function)
             self.definitions[name] = ""  # it may refer to itself
             self._needs(function)
-            text = self.definitions.pop(name) or _source(function, name)
-            self.definitions[name] = text
+            del self.definitions[name]
+            self.definitions[name] = _source(function, name)
+        if wanted not in (None, name) and self._claim(str(wanted), function):
+            self.aliases.append(f"{wanted} = {name}")
         return name
+
+    def _imported(self, value: Any) -> str:
+        """An expression for what is not a function: it must be found where it says that it is."""
+        where, name = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
+        if not where or not _is_at(value, where, name):
+            raise ValueError(f"{value!r} cannot be written into a script; use a function.")
+        if where == "builtins":
+            return str(name)
+        top = where.partition(".")[0]
+        self._claim(top, sys.modules[top])
+        self.definitions[where] = f"import {where}"
+        self.imports[where] = name
+        return f"{where}.{name}"
+
+    def _fresh(self) -> str:
+        names = (f"function_{number}" for number in itertools.count())
+        return next(name for name in names if name not in self.held)
+
+    def _claim(self, name: str, value: Any) -> bool:
+        """Take a name for a value; returns whether it is new. A wrong script is worse than none."""
+        if name in _OWN:
+            raise ValueError(f"the script has a {name} of its own: give your {name} another name.")
+        if name not in self.held:
+            self.held[name] = value
+            return True
+        if not _same(self.held[name], value):
+            raise ValueError(
+                f"{name} would mean two different things in the script: give them different names, "
+                "or hand what differs to the calls by Actor(..., args=(...,))."
+            )
+        return False
 
     def _needs(self, function: FunctionType) -> None:
         free = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=False))
         for name, cell in free.items():
-            self._value(function, name, cell.cell_contents)
+            try:
+                self._value(function, name, cell.cell_contents)
+            except ValueError as error:
+                if str(error) != "Cell is empty":
+                    raise
         for name in _names(function.__code__):
             # pytest puts names of its own, which are no identifiers, into a test file's functions.
             if name in function.__globals__ and name.isidentifier():
                 self._value(function, name, function.__globals__[name])
 
     def _value(self, function: FunctionType, name: str, value: Any) -> None:
-        if name in self.definitions:
+        if isinstance(value, FunctionType):
+            self.reference(value, name)
             return
+        if not self._claim(name, value):
+            return
+        where, own = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
         if isinstance(value, ModuleType):
             self.definitions[name] = f"import {value.__name__} as {name}"
-        elif isinstance(value, FunctionType):
-            self.reference(value)
+            self.imports[value.__name__] = "what it has"
         elif _is_literal(value):
             self.definitions[name] = f"{name} = {value!r}"
-        elif isinstance(value, type) and value.__module__ != "__main__":
-            self.definitions[name] = (
-                f"from {value.__module__} import {value.__qualname__} as {name}"
-            )
+        elif isinstance(where, str) and "." not in own and _is_at(value, where, own):
+            self.definitions[name] = f"from {where} import {own} as {name}"
+            self.imports[where] = own
         else:
             raise ValueError(
                 f"{function.__qualname__} uses {name}, a {type(value).__name__} that a script cannot hold; "
                 "make it in the setup, or in a module."
             )
+
+
+def _is_at(value: Any, where: str, name: str) -> bool:
+    """Whether a value is what a module has under that name."""
+    found: Any = sys.modules.get(where)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found is value
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether one definition can stand for both: the same thing, or two that nothing can tell apart."""
+    if one is other:
+        return True
+    if isinstance(one, FunctionType) and isinstance(other, FunctionType):
+        return (
+            one.__code__ == other.__code__
+            and one.__globals__ is other.__globals__
+            and _alike(_cells(one), _cells(other))
+            and _alike(_defaults(one), _defaults(other))
+        )
+    return _alike([one], [other])
+
+
+def _alike(ones: list[Any], others: list[Any]) -> bool:
+    """Whether values are the same things, or equal ones that cannot change."""
+    return len(ones) == len(others) and all(
+        a is b or (type(a) is type(b) and _is_constant(a) and repr(a) == repr(b))
+        for a, b in zip(ones, others, strict=True)
+    )
+
+
+def _is_constant(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return _is_literal(value)
+
+
+def _cells(function: FunctionType) -> list[Any]:
+    return [cell.cell_contents for cell in function.__closure__ or ()]
+
+
+def _defaults(function: FunctionType) -> list[Any]:
+    return [*(function.__defaults__ or ()), *sorted((function.__kwdefaults__ or {}).items())]
 
 
 def _is_literal(value: Any) -> bool:
@@ -515,7 +649,10 @@ def _is_literal(value: Any) -> bool:
 
 
 def _names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
+    """Global names of a function and of those in it; an attribute's name is none."""
+    for step in dis.get_instructions(code):
+        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL"):
+            yield step.argval
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _names(constant)
@@ -538,23 +675,70 @@ def _source(function: FunctionType, name: str) -> str:
             f"the source of {function.__qualname__} cannot be found: {error}."
         ) from error
     text = "".join(lines)
-    for node in ast.walk(ast.parse(text)):
-        if _is(node, function):
-            found = ast.get_source_segment(text, node) or ""
-            if isinstance(node, ast.Lambda):
-                return f"{name} = (\n    {found}\n)"
-            return textwrap.dedent(" " * node.col_offset + found)  # type: ignore[attr-defined]
-    raise ValueError(f"{function.__qualname__} is not at line {start + 1} of its file any more.")
+    found = [node for node in ast.walk(ast.parse(text)) if _is(node, function)]
+    if not found:
+        raise ValueError(
+            f"{function.__qualname__} is not at line {start + 1} of its file any more."
+        )
+    if len(found) > 1:
+        raise ValueError(
+            f"line {start + 1} of {function.__code__.co_filename} has several functions that look the same: "
+            "put each on a line of its own."
+        )
+    return _written(found[0], text, function, name)
 
 
-def _is(node: ast.AST, function: FunctionType) -> bool:
+_Function = ast.Lambda | ast.FunctionDef
+
+
+def _written(node: _Function, text: str, function: FunctionType, name: str) -> str:
+    """The definition as it stands in its file, or with the values of its defaults where those have names."""
+    values = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    if not all(map(_is_literal, values)):
+        raise ValueError(
+            f"{function.__qualname__} has a default that a script cannot hold; make it in the setup."
+        )
+    given = [default for default in (*node.args.defaults, *node.args.kw_defaults) if default]
+    found = ast.get_source_segment(text, node) or ""
+    if [ast.unparse(default) for default in given] != [*map(repr, values)]:
+        keywords = function.__kwdefaults__ or {}
+        node.args.defaults = [_literal(value) for value in function.__defaults__ or ()]
+        node.args.kw_defaults = [
+            _literal(keywords[arg.arg]) if arg.arg in keywords else None
+            for arg in node.args.kwonlyargs
+        ]
+        if isinstance(node, ast.FunctionDef):
+            node.decorator_list = []
+        found = ast.unparse(node)
+    elif isinstance(node, ast.FunctionDef):
+        found = textwrap.dedent(" " * node.col_offset + found)
+    return f"{name} = (\n    {found}\n)" if isinstance(node, ast.Lambda) else found
+
+
+def _literal(value: Any) -> ast.expr:
+    return ast.parse(repr(value), mode="eval").body
+
+
+def _is(node: ast.AST, function: FunctionType) -> TypeGuard[_Function]:
+    """Whether a definition is the function's: lambdas of one line are told apart by their columns."""
+    code = function.__code__
     if not isinstance(node, (ast.Lambda, ast.FunctionDef)):
         return False
     first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
     named = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
-    same_name = isinstance(node, ast.Lambda) or node.name == function.__name__
-    return (
-        first == function.__code__.co_firstlineno
-        and named == list(function.__code__.co_varnames[: function.__code__.co_argcount])
-        and same_name
-    )
+    if first != code.co_firstlineno or named != list(code.co_varnames[: code.co_argcount]):
+        return False
+    if isinstance(node, ast.FunctionDef):
+        return node.name == code.co_name
+    return code.co_name == "<lambda>" and _is_body(node.body, code)
+
+
+def _is_body(body: ast.expr, code: CodeType) -> bool:
+    """Whether the widest of the code's positions is that of the expression; without columns, perhaps."""
+    whole = (body.lineno, body.col_offset, body.end_lineno, body.end_col_offset)
+    places = [
+        (line, column, end, end_column)
+        for line, end, column, end_column in code.co_positions()
+        if None not in (line, end, column, end_column) and (line, column) != (end, end_column)
+    ]
+    return not places or whole in places
