@@ -671,7 +671,8 @@ def test_over_processes_never_ends_at_nothing() -> None:
 
 
 def test_over_processes_is_never_narrower_than_the_exact_interval() -> None:
-    for failed, runs in (([3, 3], 10), ([40, 41, 39], 1_000), ([7, 8] * 30, 50)):
+    rare = (([1] * 5, 10), ([1] * 10, 100), ([1, 1, *[0] * 8], 5))  # one failure a process
+    for failed, runs in (([3, 3], 10), ([40, 41, 39], 1_000), ([7, 8] * 30, 50), *rare):
         found = stats.over_processes(failed, runs)
         low, high = stats.clopper_pearson(sum(failed), runs * len(failed))
         assert found.low <= low

@@ -633,15 +633,17 @@ def over_processes(
     variance = math.fsum(residues) / total**2
     penalty = (_normal_upper(tail) / _t_upper(tail, len(counts) - 1)) ** 2
     worth = p * (1.0 - p) * penalty / variance if variance > 0.0 else math.inf
-    if worth >= total:
-        low, high = clopper_pearson(total_failed, total, confidence)
-    else:
+    exact = clopper_pearson(total_failed, total, confidence)
+    low, high = exact
+    if worth < total:
         low = _beta_quantile(tail, p * worth, (1.0 - p) * worth + 1.0)
         high = 1.0 - _beta_quantile(tail, (1.0 - p) * worth, p * worth + 1.0)
     # A process that fails has a failure in at least one of its runs.
     hit = _exact_low(sum(f > 0 for f, _ in counts), len(counts), tail)
-    low = min(p, max(low, hit / max(n for _, n in counts)))
-    return Rate(low, p, max(p, high), confidence, total_failed, total, unit, "over processes")
+    low = min(exact.low, max(low, hit / max(n for _, n in counts)))
+    return Rate(
+        low, p, max(exact.high, high), confidence, total_failed, total, unit, "over processes"
+    )
 
 
 def _some_of_each(name: str, counts: list[tuple[int, int]]) -> tuple[int, int]:
