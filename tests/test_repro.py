@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -164,6 +165,63 @@ def test_two_sources_of_one_name_are_both_beside_the_script(tmp_path: Path) -> N
     assert run_alone(target).returncode == 0
 
 
+COUNTS = """\
+#include <Python.h>
+#include <stdlib.h>
+static PyObject *widened(PyObject *self, PyObject *unused)
+{
+    return PyUnicode_FromString(getenv("RACELAB_WIDEN") ? "widened" : "plain");
+}
+static PyMethodDef methods[] = {{"widened", widened, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
+static PyModuleDef_Slot slots[] = {{0, NULL}};
+static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, "counts", NULL, 0, methods, slots};
+PyMODINIT_FUNC PyInit_counts(void) { return PyModuleDef_Init(&def); }
+"""
+
+
+def counts(tmp_path: Path, **more: object) -> Lab:
+    """A lab of a module that turns the GIL on, which it does not declare to do without."""
+    (tmp_path / "counts.c").write_text(COUNTS)
+    settings = {"actors": ["widened", "widened"], "outcomes": {"*": ACCEPTABLE}, **more}
+    return Lab("counts", sources=[tmp_path / "counts.c"], **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mode", ["rounds", "cold"])
+def test_a_script_that_fails_has_seen_nothing_forbidden(mode: str, tmp_path: Path) -> None:
+    lab = counts(tmp_path, mode=mode)
+    target = save(tmp_path / "repro.py", lab, race(lab, rounds=1, count=1, gil=0))
+    assert run_alone(target).returncode == 0
+    shutil.rmtree(tmp_path / "repro_files")
+    alone = run_alone(target)
+
+    assert alone.returncode == 2, alone.stdout + alone.stderr
+    assert "No module named 'counts'" in alone.stderr
+    assert "FORBIDDEN" not in alone.stdout
+
+
+@pytest.mark.parametrize(("gil", "widen"), [(0, True), (1, False)])
+def test_a_script_has_the_gil_and_the_race_points_as_the_race_had(
+    gil: Literal[0, 1], widen: bool, tmp_path: Path
+) -> None:
+    lab = counts(tmp_path, observe=gil_and_points)
+    seen = race(lab, rounds=9, count=1, gil=gil, widen=widen, allow_gil=True, offsets_ns=[0, 400])
+    target = save(tmp_path / "repro.py", lab, seen)
+    alone = run_alone(target)
+
+    assert list(seen.outcomes) == [f"{bool(gil)}, {'widened' if widen else 'plain'}"]
+    assert alone.returncode == 0, alone.stderr
+    assert alone.stdout.endswith(f"  {next(iter(seen.outcomes))}\n"), alone.stdout
+    text = target.read_text()
+    assert f"with -X gil={gil}, because" in text
+    assert ("sets RACELAB_WIDEN=1" in text) == widen
+    assert "delays of 0, 400 ns between the threads, which this script cannot make." in text
+
+
+def gil_and_points(_state: object, returned: Sequence[str], _threads: int) -> str:
+    """Under which settings the module runs."""
+    return f"{sys._is_gil_enabled()}, {returned[0]}"
+
+
 SEVERAL = """\
 from functools import wraps
 from time import sleep
@@ -283,7 +341,7 @@ def test_a_script_says_first_that_an_interpreter_has_a_gil(tmp_path: Path) -> No
     target = save(tmp_path / "repro.py", lab, race(lab))
     done = subprocess.run([ordinary, str(target)], capture_output=True, text=True, timeout=60)
 
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert f"with a GIL: run this with {sys.executable}" in done.stderr
 

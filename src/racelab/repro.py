@@ -42,6 +42,8 @@ whose C core releases threads more sharply, and it may crash or hang: that is wh
 
     {python} {file} [SECONDS] [MODULE.so]
 
+Exit status: 0 nothing forbidden was seen, 1 something forbidden was seen, 2 it could not be run.
+{setting}
 {seen}
 """
 
@@ -67,9 +69,34 @@ THREADS = {threads}
 COLD = {cold}
 BATCH = 1 if COLD else 1000
 GRADES = {grades!r}
+GIL = {gil!r}
+WIDENED = {widened}
+SEEN = 97 if COLD else 1  # a child's own, which no other failure has
 
 if {free_threaded} and not sysconfig.get_config_var("Py_GIL_DISABLED"):
-    sys.exit(f"{{sys.executable}} is a Python with a GIL: run this with {python}, or another free-threaded one.")
+    print(
+        f"{{sys.executable}} is a Python with a GIL: run this with {python}, or another free-threaded one.",
+        file=sys.stderr,
+    )
+    sys.exit(2)
+
+
+def could_not_run(kind, error, trace):
+    """A failure of this script's own is no outcome: it has a status of its own."""
+    sys.__excepthook__(kind, error, trace)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(130 if issubclass(kind, KeyboardInterrupt) else 2)
+
+
+if __name__ == "__main__":
+    sys.excepthook = could_not_run
+    if GIL is not None and sys._xoptions.get("gil") != GIL:
+        os.execv(sys.executable, [sys.executable, "-X", f"gil={{GIL}}", *sys.orig_argv[1:]])
+    if WIDENED:
+        os.environ["RACELAB_WIDEN"] = "1"
+    else:
+        os.environ.pop("RACELAB_WIDEN", None)
 
 
 def load_module():
@@ -94,6 +121,9 @@ def one_process_each():
         if child == 0:
             return
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status not in (0, SEEN) and status > 0:
+            print(f"The last of {{number:,}} processes could not run: exit status {{status}}.", file=sys.stderr)
+            sys.exit(2)
         if status or time.monotonic() >= end:
             died = f", which died by signal {{-status}}" if status < 0 else ""
             print(f"{{number:>10,}}  processes{{'; FORBIDDEN in the last one' + died if status else ''}}")
@@ -183,7 +213,7 @@ def race_until_seen():
         if COLD and grade_of(name) != "FORBIDDEN":
             continue
         print(f"{{count:>10,}}  {{name}}{{'  FORBIDDEN' if grade_of(name) == 'FORBIDDEN' else ''}}")
-    return 1 if any(grade_of(name) == "FORBIDDEN" for name in seen) else 0
+    return SEEN if any(grade_of(name) == "FORBIDDEN" for name in seen) else 0
 
 
 if __name__ == "__main__":
@@ -281,10 +311,15 @@ def _must_be_there(imports: dict[str, str], python: str, folder: Path) -> None:
     """Refuse a script that could not start: ask its interpreter, from its folder, for what it imports."""
     if not imports:
         return
-    asked = subprocess.run(
-        [python, "-c", _WHICH_ARE_NOT_THERE, *imports],
-        cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    try:
+        asked = subprocess.run(
+            [python, "-c", _WHICH_ARE_NOT_THERE, *imports],
+            cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise ValueError(
+            f"{python} does not say within 60 s what it can import; try it."
+        ) from error
     for where in asked.stdout.splitlines():
         raise ValueError(
             f"the script needs {imports[where]} from {where}, which {python} does not find from {folder}: "
@@ -428,6 +463,9 @@ def _write(lab: Lab, result: Result, file: str) -> tuple[str, dict[str, str]]:
         cold=result.mode == "cold",
         grades={label: grade.name for label, grade in lab.outcomes.items()},
         free_threaded=result.gil is False,
+        gil=None if result.gil is None else str(int(result.gil)),
+        widened=result.widened,
+        setting=_quoted("".join(f"{line}\n" for line in _settings(result))),
         definitions="\n\n".join([*writer.definitions.values(), *writer.aliases]),
         setup=setup,
         actors=", ".join(actors),
@@ -440,6 +478,18 @@ def _write(lab: Lab, result: Result, file: str) -> tuple[str, dict[str, str]]:
 def interpreter_of(result: Result) -> str:
     """Full path of the interpreter that a race was run with, for the line that says how to run its script."""
     return str(facts_of(result)["python"] or sys.executable)
+
+
+def _settings(result: Result) -> Iterator[str]:
+    """How the script sets itself up as the race was, and what of that it cannot do."""
+    if result.gil is not None:
+        state = "on" if result.gil else "off"
+        yield f"It starts itself again with -X gil={int(result.gil)}, because it was raced with the GIL {state}."
+    if result.widened:
+        yield "It sets RACELAB_WIDEN=1, because it was raced with its race points held open."
+    if any(result.offsets_ns):
+        delays = ", ".join(f"{ns:g}" for ns in result.offsets_ns)
+        yield f"It was raced with delays of {delays} ns between the threads, which this script cannot make."
 
 
 def _quoted(text: str) -> str:
