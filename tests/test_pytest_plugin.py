@@ -251,6 +251,27 @@ def test_tests_of_one_name_do_not_share_a_script(project: Path) -> None:
         "race_it_2.py",
     ]
 
+    for path in (project / "races").glob("*.py"):
+        path.unlink()
+    for name in ("test_one.py", "test_two.py", "test_one.py"):  # each in a run of its own
+        pytest_in(project, name, "--race-save=races")
+
+    one, two = sorted((project / "races").glob("*.py"), key=lambda path: len(path.name))
+    assert (one.name, two.name) == ("race_it.py", "race_it_2.py")
+    assert "test_one.py::test_it" in one.read_text()
+    assert "test_two.py::test_it" in two.read_text()
+
+
+def test_a_script_that_cannot_be_written_leaves_no_file(project: Path) -> None:
+    (project / "test_lock.py").write_text(
+        "import threading\nL = threading.Lock()\ndef go():\n    with L: raise KeyError('no')\n"
+        "def test_it(race):\n    race(go, go, count=1, rounds=5)\n"
+    )
+    _, said = pytest_in(project, "test_lock.py", "--race-save=races")
+
+    assert "No stand-alone script: go uses L, a lock that a script cannot hold" in said
+    assert list((project / "races").iterdir()) == []
+
 
 def test_wrong_arguments_are_one_sentence(project: Path) -> None:
     (project / "test_wrong.py").write_text(

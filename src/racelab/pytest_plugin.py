@@ -33,8 +33,6 @@ __all__ = ["Racer", "race"]
 Body = "str | Callable[..., object] | Actor"
 
 _races = pytest.StashKey[list[str]]()
-#: Scripts that this run wrote, and for which test.
-_scripts = pytest.StashKey[dict[Path, str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,7 +53,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Where the summary's lines are gathered."""
     config.stash[_races] = []
-    config.stash[_scripts] = {}
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -216,12 +213,16 @@ class Racer:
         folder = self.request.config.getoption("--race-save")
         if not folder:
             return "\n\nFor a stand-alone script: --race-save=races"
-        from racelab.repro import interpreter_of, save
+        from racelab.repro import give_back, interpreter_of, save
 
+        mine = self.request.node.nodeid
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)
             target = self._place(Path(folder), lab.name)
-            save(target, lab, result, modules)
+            try:
+                save(target, lab, result, modules, of=mine)
+            finally:
+                give_back(target, mine)
             run = shlex.join([interpreter_of(result), str(target)])
         except (OSError, ValueError, BuildError) as error:
             return f"\n\nNo stand-alone script: {error}"
@@ -229,11 +230,13 @@ class Racer:
 
     def _place(self, folder: Path, name: str) -> Path:
         """Where this test's script goes: a name that pytest does not collect, and no other test's."""
+        from racelab.repro import reserve
+
         plain = re.sub(r"(_test)+$", "", name.removeprefix("test_")) or name
-        mine, taken = self.request.node.nodeid, self.request.config.stash[_scripts]
+        mine = self.request.node.nodeid
         ends = itertools.chain([""], (f"_{number}" for number in itertools.count(2)))
         places = (folder / f"race_{plain}{end}.py" for end in ends)
-        return next(place for place in places if taken.setdefault(place, mine) == mine)
+        return next(place for place in places if reserve(place, mine))
 
 
 def _rate(result: Result) -> str:

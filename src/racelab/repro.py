@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dis
 import hashlib
 import importlib
@@ -25,12 +26,14 @@ from racelab.lab import Actor, Invariant, Lab
 from racelab.lastrace import facts_of
 from racelab.result import Result
 
-__all__ = ["check_target", "interpreter_of", "save", "script"]
+__all__ = ["check_target", "give_back", "interpreter_of", "reserve", "save", "script"]
 
 #: First line of every script that we write: what lacks it is somebody else's, and is never overwritten.
 MARKER = "# Written by racelab to show a race again. racelab may overwrite this file."
 #: Start of the line that lists what we put into the folder beside a script, each with its SHA-256.
 _LIST = "# Beside it: "
+#: Start of the line that says whose script it is.
+_OF = "# Of: "
 _HEAD_LINES = 3
 
 _TEMPLATE = '''\
@@ -268,6 +271,7 @@ def save(
     lab: Lab,
     result: Result,
     modules: Iterable[Built | str | Path] = (),
+    of: str = "",
 ) -> Path:
     """Write the script for a race that was run, and beside it the modules that racelab has compiled for it.
 
@@ -279,6 +283,7 @@ def save(
         lab: what was raced.
         result: what came of it; also if nothing forbidden was seen.
         modules: what the race was given besides the lab's own.
+        of: whose script it is, such as a test's node id; see `reserve`.
 
     Raises:
         BuildError: the lab's module does not compile any more.
@@ -296,7 +301,7 @@ def save(
     )
     try:
         listed = {name: _digest(file) for name, file in named.items()}
-        head = f"{MARKER}\n{_LIST}{json.dumps(listed, sort_keys=True)}"
+        head = f"{_head(of)}{_LIST}{json.dumps(listed, sort_keys=True)}"
         # The list first: what we put beside it must be known as ours even if the disk is full then.
         target.write_text(text.replace(MARKER, head, 1), encoding="utf-8")
         _put_beside(target, named)
@@ -325,6 +330,34 @@ def _must_be_there(imports: dict[str, str], python: str, folder: Path) -> None:
             f"the script needs {imports[where]} from {where}, which {python} does not find from {folder}: "
             "use a function that makes it, or put it into a module that is installed."
         )
+
+
+def reserve(path: str | Path, of: str) -> bool:
+    """Take a place for somebody's script; False if a script of somebody else stands there.
+
+    A file that we did not write is nobody's script: `save` refuses it.
+    """
+    target = Path(path)
+    try:
+        with target.open("x", encoding="utf-8") as file:  # of processes at once, one makes it
+            file.write(_head(of))
+    except FileExistsError:
+        with contextlib.suppress(OSError), target.open(encoding="utf-8", errors="replace") as file:
+            start = "".join(itertools.islice(file, _HEAD_LINES))
+            return start.startswith(_head(of)) or not start.startswith(f"{MARKER}\n")
+    return True
+
+
+def give_back(path: str | Path, of: str) -> None:
+    """Remove what `reserve` has made, where no script came to stand there."""
+    target = Path(path)
+    with contextlib.suppress(OSError):
+        if target.read_text(encoding="utf-8", errors="replace") == _head(of):
+            target.unlink()
+
+
+def _head(of: str) -> str:
+    return f"{MARKER}\n{_OF}{of!a}\n" if of else f"{MARKER}\n"
 
 
 def check_target(path: str | Path) -> None:
