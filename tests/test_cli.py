@@ -309,6 +309,7 @@ def test_a_library_that_is_missing_is_said_in_one_sentence(tmp_path: Path) -> No
     assert done.returncode == 2
     assert "mine does not link, because nothing brings gzputs: name its library" in done.stdout
     assert 'flags=["-lz"]' in done.stdout
+    assert "or in sources= the file that has it" in done.stdout
     assert "importlib" not in done.stdout
 
 

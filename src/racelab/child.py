@@ -368,7 +368,7 @@ def _import_raced(name: str, *, built: bool) -> Any:
             raise
         wanted = symbol[1] or symbol[2]
         step = (
-            'name its library in the lab, as in flags=["-lz"]'
+            'name its library in the lab, as in flags=["-lz"], or in sources= the file that has it'
             if built
             else "build it for this Python, with the library that has it"
         )
