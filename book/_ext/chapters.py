@@ -69,12 +69,14 @@ def time_needed(source: Path) -> str:
     """One line of HTML: minutes to read and run, minutes for the exercises, those for home by themselves."""
     from racelab.classroom.plan import home_minutes, read_chapter
 
-    chapter = read_chapter(source)
-    parts = [f"<span>{chapter.teach} min to read and run</span>"]
-    if chapter.exercise:
-        later = home_minutes(chapter, source.parents[1])
+    minutes = header(source)
+    parts = [f"<span>{minutes['teach']} min to read and run</span>"]
+    if minutes.get("exercise"):
+        # A chapter that is still being written has no notes yet, and no exercises either.
+        done = bool(minutes.get("exercises"))
+        later = home_minutes(read_chapter(source), source.parents[1]) if done else 0
         more = f" in class, {later} more for home" if later else ""
-        parts.append(f"<span>{chapter.exercise} min exercise{more}</span>")
+        parts.append(f"<span>{minutes['exercise']} min exercise{more}</span>")
     return f'<p class="time-needed">{"".join(parts)}</p>'
 
 
