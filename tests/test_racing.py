@@ -463,6 +463,31 @@ def test_a_mistake_in_a_lab_is_no_bug_that_was_found(changes: dict[str, Any], sa
         scan_offsets(lab, offsets_ns=[0, 50], rounds=20, count=1)
 
 
+def test_a_mistake_is_named_on_a_busy_machine_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if we got the processor again only when the child has long ended: its words lie in the pipe."""
+    watch = processes.Watched.watch
+
+    def late(
+        child: processes.Watched, timeout_s: float, look: processes.Look | None = None
+    ) -> None:
+        until = time.perf_counter() + 60
+        while not child.has_ended() and time.perf_counter() < until:
+            time.sleep(0.01)
+        watch(child, timeout_s, look)
+
+    monkeypatch.setattr(processes.Watched, "watch", late)
+    lab = Lab(
+        "typo",
+        setup=_shared(),
+        actors=["update", "updat"],
+        outcomes={"error(*)": FORBIDDEN},
+        rounds=20,
+    )
+    seen = race(lab, count=5)
+    assert (seen.exit_status, len(seen.repetitions)) == (2, 1), str(seen)
+    assert "did you mean 'update'?" in seen.repetitions[0].note
+
+
 def test_names_that_a_module_does_not_have(tmp_path: Path) -> None:
     file = tmp_path / "typo.py"
     file.write_text("from racelab import Lab\nlab = Lab('x', modules=['math'], actors=['sqr'])\n")

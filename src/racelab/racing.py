@@ -67,7 +67,7 @@ ROUNDS_LIMIT_S = 120.0
 LIVELOCK_S = 5.0
 LOOK_S = 0.1
 #: One round in one thread: whatever takes longer waits for another thread.
-REHEARSAL_S = 5.0
+REHEARSAL_S = 10.0
 #: A child that allocates more than this has lost its way; the machine shall survive it.
 MEMORY_MB = 4096.0
 ARENA_MB = 1024.0
@@ -868,7 +868,8 @@ def _mistake(plan: _Plan, bench: _Bench, one: _Seen) -> str:
     job = {**bench.job(plan, ()), "task": "rehearse"}
     with _desk(plan, bench) as (starter, tally), starter.start(job, tally) as child:
         child.watch(min(plan.timeout_s, REHEARSAL_S + (GRACE_S if plan.spawn else 0.0)))
-        found = first_event(parse_events(child.events.text()), "not-run")
+    # Not before its end: what it wrote just before may still lie in the pipe.
+    found = first_event(parse_events(child.events.text()), "not-run")
     return str(found.get("text", ""))
 
 
