@@ -61,6 +61,9 @@ def opened(lab: str, chapter: Path) -> Iterator[Any]:
         notebook.wait_for(timeout=START_S * 1000)
         kernel = page.locator(".jp-KernelName, .jp-Toolbar-kernelName").first
         sync_api.expect(kernel).to_contain_text("racelab", timeout=START_S * 1000)
+        # The name is there before the connection; a cell that is run in between is dropped without a word.
+        idle = page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+        sync_api.expect(idle).to_have_count(1, timeout=START_S * 1000)
         yield page
         browser.close()
 

@@ -194,7 +194,7 @@ def test_feedback_reaches_the_student(course: Course) -> None:
         ("ada", "two_counters", "95 % sure the rate is below"),
         ("ben", "two_counters", "this is the starter: nothing has been changed yet"),
         ("cleo", "two_counters", "another thread still gets in"),
-        ("cleo", "silent_test", "nobody asks them how it went"),
+        ("cleo", "silent_test", "your test does not ask each of them how it went"),
         ("dan", "two_counters", "This is not a wrong answer"),
     ],
 )
